@@ -1,0 +1,4 @@
+"""Everything about the package stands in setup.cfg; this file is for old setuptools."""
+from setuptools import setup
+
+setup()

@@ -1,0 +1,50 @@
+"""Addresses as people write them: host and port, with brackets around IPv6."""
+import typing as t
+
+SENTINEL_PORT = 26379
+REDIS_PORT = 6379
+
+
+class Address(t.NamedTuple):
+    """A host (name, IPv4 or IPv6 address without brackets) and a TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return ("[%s]:%d" if ":" in self.host else "%s:%d") % (self.host, self.port)
+
+
+def parse_port(text: str, lowest: int = 1) -> int:
+    """Return the TCP port in `text`; raise ValueError when it is none."""
+    if not (text.isascii() if hasattr(text, "isascii") else True) or not text.isdigit():
+        raise ValueError("%r is not a port number" % text)
+    port = int(text)
+    if not lowest <= port <= 65535:
+        raise ValueError("port %d is not between %d and 65535" % (port, lowest))
+    return port
+
+
+def parse_address(text: str, default_port: t.Optional[int] = None, lowest_port: int = 1) -> Address:
+    """Return the address in `text`: host, host:port, [IPv6]:port or IPv6; raise ValueError when it is none."""
+    text = text.strip()
+    if "://" in text or "/" in text:
+        raise ValueError("%r is not HOST or HOST:PORT" % text)
+    host, port = _split(text)
+    if not host or any(char.isspace() for char in host):
+        raise ValueError("%r has no host" % text if not host else "%r has white space in the host" % text)
+    if port is None and default_port is None:
+        raise ValueError("%r has no port" % text)
+    return Address(host, default_port if port is None else parse_port(port, lowest_port))  # type: ignore[arg-type]
+
+
+def _split(text: str) -> t.Tuple[str, t.Optional[str]]:
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError("%r: expected [IPv6]:PORT" % text)
+        return host, rest[1:] if rest else None
+    if text.count(":") > 1:  # an IPv6 address without brackets has no room for a port
+        return text, None
+    host, colon, port = text.partition(":")
+    return host, port if colon else None
