@@ -14,34 +14,49 @@ class ConfigError(SentinelTunnelError):
         self.problems = tuple(problems)
 
 
-class ListenError(SentinelTunnelError):
-    """A local address cannot be listened on: taken, not ours, or not allowed."""
+class LocalError(SentinelTunnelError):
+    """This host refuses what we need of it; `errno` tells a missing permission from the rest."""
 
     def __init__(self, message: str, errno: t.Optional[int] = None) -> None:
         super().__init__(message)
         self.errno = errno
 
 
-class SentinelError(SentinelTunnelError):
-    """One Sentinel gave no usable reply; the others may. `kind` names the reason in a word for counters."""
+class ListenError(LocalError):
+    """A local address cannot be listened on: taken, not ours, or not allowed."""
+
+
+class LogFileError(LocalError):
+    """The log file cannot be opened at the start."""
+
+
+class PeerError(SentinelTunnelError):
+    """One Sentinel or Redis node gave no usable reply; another may. `kind` is the reason in one word."""
 
     kind = "error"
 
 
-class SentinelUnreachable(SentinelError):
-    """A Sentinel cannot be reached, closed the connection or did not reply in time."""
+class PeerUnreachable(PeerError):
+    """A node cannot be reached, closed the connection or did not reply in time."""
 
     kind = "timeout"
 
 
-class SentinelRefused(SentinelError):
-    """A Sentinel replied, but refuses us: password, user, rights, protected mode or its limit of clients."""
+class PeerRefused(PeerError):
+    """A node replied, but refuses us: password, user, rights, protected mode or its limit of clients.
+
+    `line` is what it said before closing, as an error reply without its end of line, or b"".
+    """
 
     kind = "noauth"
 
+    def __init__(self, message: str, line: bytes = b"") -> None:
+        super().__init__(message)
+        self.line = line
 
-class SentinelGarbage(SentinelError):
-    """Something replied that is not Redis Sentinel, or not Redis at all."""
+
+class PeerGarbage(PeerError):
+    """Something replied that is not what it should be: not Sentinel, or not Redis at all."""
 
 
 class NoMasterError(SentinelTunnelError):
@@ -54,7 +69,3 @@ class UnknownMasterError(NoMasterError):
 
 class NoSentinelError(NoMasterError):
     """Not one Sentinel replied."""
-
-
-class UpstreamError(SentinelTunnelError):
-    """A Redis node cannot be reached or does not reply as Redis does."""
