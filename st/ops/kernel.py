@@ -1,0 +1,10 @@
+"""What the kernel tells in small files below /proc and /sys."""
+
+
+def kernel_text(path: str) -> str:
+    """Return the text of `path`, or "" when the kernel does not tell: not Linux, hidden, or gone by now."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -1,0 +1,69 @@
+"""How many clients this host lets us serve: file descriptors, and threads as one is needed for each client."""
+import os
+import resource
+import typing as t
+
+from st.event import Event
+from st.ops.kernel import kernel_text
+
+_FOR_PROCESS = 60  # the watcher, the log and what the interpreter opens
+_FOR_TUNNEL = 4  # a listener, and connections that are being refused
+_FOR_CLIENT = 2  # a socket to the client and one to the master
+
+# What "unlimited" comes to: fs.nr_open, the kernel's own ceiling, as it is by default.
+_UNLIMITED = 1048576
+
+_CGROUPS = "/sys/fs/cgroup"
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit of open files to the hard one; return the limit in force."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    _set_descriptor_limit(hard, hard)
+    return _number(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def _set_descriptor_limit(soft: int, hard: int) -> bool:
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    except (ValueError, OSError):  # above fs.nr_open, or forbidden by a sandbox: what we have must do
+        return False
+    return True
+
+
+def thread_limit() -> t.Optional[int]:
+    """Return how many threads the user or the cgroup may have, whichever is less; None is no limit."""
+    nproc = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    limits = [] if nproc == resource.RLIM_INFINITY else [nproc]
+    limits += [int(text) for text in map(kernel_text, pids_files(kernel_text("/proc/self/cgroup"))) if text.strip().isdigit()]
+    return min(limits, default=None)
+
+
+def pids_files(cgroups: str) -> t.List[str]:
+    """Return the files that may limit our threads, from the text of /proc/self/cgroup (version 1 and 2)."""
+    files = []
+    for line in cgroups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "pids"):
+            root = os.path.join(_CGROUPS, controllers)
+            steps = [step for step in path.split("/") if step]
+            # The groups above ours limit it too.
+            files += [os.path.join(root, *steps[:depth], "pids.max") for depth in range(len(steps), -1, -1)]
+    return files
+
+
+def room(descriptors: int, tunnels: int, threads: t.Optional[int] = None) -> int:
+    """Return how many clients fit within these limits beside `tunnels` tunnels; at least 1."""
+    kept_back = _FOR_PROCESS + _FOR_TUNNEL * tunnels
+    fits = (descriptors - kept_back) // _FOR_CLIENT
+    return max(1, fits if threads is None else min(fits, threads - kept_back))
+
+
+def room_event(descriptors: int, tunnels: int, threads: t.Optional[int]) -> Event:
+    """Return the line of the log at the start that tells how many clients fit, and why."""
+    nproc = "unlimited" if threads is None else threads
+    return Event("room", clients=room(descriptors, tunnels, threads), nofile=descriptors, nproc=nproc)
+
+
+def _number(limit: int) -> int:
+    return _UNLIMITED if limit == resource.RLIM_INFINITY else limit
