@@ -1,0 +1,112 @@
+"""Fixtures of every test: fakes that close themselves, and a watch for what a test leaves behind."""
+import logging
+import os
+import threading
+import typing as t
+
+import pytest
+
+from tests.fakes import FakeRedis, FakeSentinel, World
+from tests.waiting import wait_until
+
+SECONDS_TO_GO = 5  # for threads and descriptors that are on their way out when a test ends
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> t.Iterator[None]:
+    """Fail a test that leaves threads or descriptors behind, each by its name."""
+    threads, descriptors = set(threading.enumerate()), open_descriptors()
+    yield
+    leaked = []  # type: t.List[str]
+
+    def clean() -> bool:
+        leaked[:] = ["thread %s" % thread.name for thread in threading.enumerate() if thread not in threads]
+        leaked.extend("descriptor %d -> %s" % item for item in sorted(open_descriptors() - descriptors))
+        return not leaked
+
+    try:
+        wait_until(clean, "nothing is left behind", SECONDS_TO_GO)
+    except AssertionError:
+        pytest.fail("the test left behind, close or join it:\n  " + "\n  ".join(leaked), pytrace=False)
+
+
+def open_descriptors() -> t.Set[t.Tuple[int, str]]:
+    """Return the number and the target of each open descriptor of this process."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add((int(name), os.readlink("/proc/self/fd/" + name)))
+        except FileNotFoundError:
+            pass  # the one that listed the directory
+    return found
+
+
+class ErrorRecords(logging.Handler):
+    """Keeps the ERROR records of the tree `st`, and the texts that the test expects in them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts = []  # type: t.List[str]
+        self.expected = []  # type: t.List[str]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the text with its traceback."""
+        self.texts.append(self.format(record))
+
+    def problems(self) -> t.List[str]:
+        """Return a line for each record nobody expected and each expected one that did not come."""
+        unexpected = [text for text in self.texts if not any(part in text for part in self.expected)]
+        missing = [part for part in self.expected if not any(part in text for text in self.texts)]
+        return ["unexpected: " + text for text in unexpected] + ["expected, not logged: " + part for part in missing]
+
+
+@pytest.fixture(autouse=True)
+def _error_records(nothing_left_behind: None) -> t.Iterator[ErrorRecords]:
+    records = ErrorRecords()
+    logger = logging.getLogger("st")
+    logger.addHandler(records)
+    yield records
+    logger.removeHandler(records)
+    if records.problems():
+        pytest.fail("ERROR lines in the log:\n  " + "\n  ".join(records.problems()), pytrace=False)
+
+
+@pytest.fixture
+def expect_error(_error_records: ErrorRecords) -> t.Callable[[str], None]:
+    """Give a function that says: this test logs an ERROR with this text in it."""
+    return _error_records.expected.append
+
+
+Made = t.TypeVar("Made", FakeRedis, FakeSentinel)
+
+
+def _factory(kind: t.Callable[..., Made]) -> t.Iterator[t.Callable[..., Made]]:
+    made = []  # type: t.List[Made]
+
+    def make(*args: t.Any, **options: t.Any) -> Made:
+        made.append(kind(*args, **options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture
+def fake_redis() -> t.Iterator[t.Callable[..., FakeRedis]]:
+    """Give a maker of FakeRedis; each is closed when the test ends."""
+    yield from _factory(FakeRedis)
+
+
+@pytest.fixture
+def fake_sentinel() -> t.Iterator[t.Callable[..., FakeSentinel]]:
+    """Give a maker of FakeSentinel; each is closed when the test ends."""
+    yield from _factory(FakeSentinel)
+
+
+@pytest.fixture
+def world() -> t.Iterator[World]:
+    """Give one master, two replicas and three Sentinels that agree."""
+    made = World()
+    yield made
+    made.close()

@@ -1,0 +1,159 @@
+"""The sockets and threads below every fake: accepting, counting, faults, stopping."""
+import socket
+import threading
+import typing as t
+
+from tests.fakes.connection import Connection
+from tests.fakes.wire import Command
+from tests.waiting import FACTOR
+
+Address = t.Tuple[str, int]
+
+FAULTS = {
+    "": "none",
+    "close": "closes each new connection at once",
+    "reset": "resets (RST) each new connection at once",
+    "silence": "reads, never answers",
+    "stop_reading": "does not read, so that the client's writes back up",
+    "echo": "sends back the bytes that it gets",
+    "half": "sends the first half of a reply, then closes",
+    "one_byte": "sends each byte in a packet of its own",
+}
+
+
+class FakeServer:
+    """A TCP server on a free port whose faults a test sets while it runs.
+
+    stop() refuses connections and keeps the port, start() listens on it again, close() gives it up.
+    """
+
+    kind = "server"
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.greeting = b""  # when set: sent to each new connection, which is then closed
+        self.accept_delay = 0.0  # seconds before a new connection is served; lowering it frees those that wait
+        self.failures = []  # type: t.List[str]  # tracebacks: a fault of the fake itself, raised by close()
+        self._fault = ""
+        self._lock = threading.Lock()  # guards _connections, _open
+        self._connections = []  # type: t.List[Connection]
+        self._open = []  # type: t.List[Connection]
+        self._stopping = threading.Event()
+        self._listener = None  # type: t.Optional[socket.socket]
+        self._reserved = bound_socket((host, 0))
+        self.address = self._reserved.getsockname()[:2]  # type: Address
+        self.name = "fake-%s-%d" % (self.kind, self.address[1])
+        self.start()
+
+    @property
+    def fault(self) -> str:
+        """The fault in force, a key of FAULTS; it also counts for open connections, save "close" and "reset"."""
+        return self._fault
+
+    @fault.setter
+    def fault(self, name: str) -> None:
+        if name not in FAULTS:
+            raise ValueError("%r is not a fault; there are %s" % (name, ", ".join(map(repr, FAULTS))))
+        self._fault = name
+
+    @property
+    def connections(self) -> t.List[Connection]:
+        """Every connection ever accepted, oldest first."""
+        with self._lock:
+            return list(self._connections)
+
+    @property
+    def open(self) -> t.List[Connection]:
+        """The connections that the fake has not closed and whose end it has not read."""
+        with self._lock:
+            return list(self._open)
+
+    @property
+    def accepted(self) -> int:
+        """How many connections were ever accepted."""
+        return len(self.connections)
+
+    @property
+    def commands(self) -> t.List[Command]:
+        """Every command received, connection by connection."""
+        return [command for connection in self.connections for command in list(connection.commands)]
+
+    def respond(self, connection: Connection, command: Command) -> bytes:
+        """Return the reply to `command`."""
+        raise NotImplementedError
+
+    def drop_all(self, reset: bool = False) -> None:
+        """Close (or reset) every open connection, and return when that is done."""
+        connections = self.open
+        for connection in connections:
+            (connection.reset if reset else connection.close)()
+        for connection in connections:
+            self._join(connection.thread)
+
+    def forget(self, connection: Connection) -> None:
+        """Take `connection`, which has ended, off the open ones; for the connection itself."""
+        with self._lock:
+            self._open.remove(connection)
+
+    def start(self) -> None:
+        """Listen, again after a stop(); nothing when it listens already."""
+        if self._listener is not None:
+            return
+        self._stopping.clear()
+        self._listener = bound_socket(self.address)
+        self._listener.listen(1024)
+        self._thread = threading.Thread(target=self._accept_all, args=(self._listener,), name=self.name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse new connections, close the open ones and end every thread; the port stays reserved."""
+        if self._listener is None:
+            return
+        self._stopping.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        self._join(self._thread)
+        self._listener.close()
+        self._listener = None
+        self.drop_all()
+
+    def close(self) -> None:
+        """Stop for good and give up the port; raise AssertionError when the fake itself had failed."""
+        self.stop()
+        self._reserved.close()
+        assert not self.failures, "%s failed:\n%s" % (self.name, "\n".join(self.failures))
+
+    def _accept_all(self, listener: socket.socket) -> None:
+        while not self._stopping.is_set():
+            try:
+                sock, _ = listener.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError:
+                # stop() shut the listener; or a test of exhausted descriptors goes on, and so does the fake.
+                self._stopping.wait(0.01)
+                continue
+            self._begin(sock)
+
+    def _begin(self, sock: socket.socket) -> None:
+        try:
+            connection = Connection(self, sock, self.accepted + 1)
+        except OSError:  # the client has gone before it could be asked for its address
+            sock.close()
+            return
+        with self._lock:
+            self._connections.append(connection)
+            self._open.append(connection)
+        connection.thread.start()
+
+    def _join(self, thread: threading.Thread) -> None:
+        thread.join(10 * FACTOR)
+        assert not thread.is_alive(), "%s: thread %s does not end" % (self.name, thread.name)
+
+
+def bound_socket(address: Address) -> socket.socket:
+    """Return a socket bound to `address` that does not listen: connecting to it is refused, and the port is held.
+
+    With SO_REUSEADDR on both, Linux lets a second socket bind the same port and listen.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(address)
+    return sock
