@@ -5,7 +5,7 @@ import time
 import typing as t
 
 from st.address import Address
-from tests.live.node import HOST, Node, SentinelNode
+from tests.live.node import Node, SentinelNode
 from tests.waiting import wait_until
 
 _REDIS_OPTIONS = {
@@ -33,8 +33,8 @@ class Bed:
                  requirepass: t.Optional[str] = None, sentinel_requirepass: t.Optional[str] = None) -> None:
         self.names = tuple(names)
         self.directory = ""
-        self.sentinels = []  # type: t.List[SentinelNode]
-        self._nodes = {}  # type: t.Dict[str, t.List[Node]]
+        self.sentinels: t.List[SentinelNode] = []
+        self._nodes: t.Dict[str, t.List[Node]] = {}
         self._replica_count = replicas
         self._sentinel_count = sentinels
         self._redis_options = dict(_REDIS_OPTIONS, **(redis_options or {}))
@@ -92,14 +92,15 @@ class Bed:
 
     def wait_master(self, name: str, not_address: t.Tuple[str, int]) -> t.Tuple[Address, float]:
         """Wait until the first of the Sentinels names another master; return it and the monotonic time of that."""
-        named = []  # type: t.List[Address]
+        host, port = not_address
+        named: t.List[Address] = []
 
         def switched() -> bool:
             named[:] = [self._named(sentinel, name) for sentinel in self._answering()]
             named[:] = [address for address in named if address != not_address]
             return bool(named)
 
-        wait_until(switched, "no Sentinel names a master of %s other than %s:%d" % ((name,) + tuple(not_address)))
+        wait_until(switched, "no Sentinel names a master of %s other than %s:%d" % (name, host, port))
         return named[0], time.monotonic()
 
     def wait_healthy(self, name: str) -> None:
@@ -132,7 +133,8 @@ class Bed:
         lines = ["sentinel sentinel-pass " + self._sentinel_requirepass] if self._sentinel_requirepass else []
         quorum = self._sentinel_count // 2 + 1
         for name in self.names:
-            lines.append("sentinel monitor %s %s %d %d" % ((name,) + tuple(self._nodes[name][0].address) + (quorum,)))
+            master = self._nodes[name][0]
+            lines.append("sentinel monitor %s %s %d %d" % (name, master.host, master.port, quorum))
             lines += ["sentinel %s %s %s" % (option, name, self._sentinel_options[option])
                       for option in self._sentinel_options]
             if self._requirepass:

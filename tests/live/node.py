@@ -14,7 +14,7 @@ from st.address import Address
 from tests.waiting import FACTOR, wait_until
 
 HOST = "127.0.0.1"
-_ports_given = set()  # type: t.Set[int]
+_ports_given: t.Set[int] = set()
 
 
 def redis_server() -> t.Optional[str]:
@@ -49,14 +49,14 @@ def free_port() -> int:
 class Node:
     """A redis-server process with its configuration file and its log in `directory`."""
 
-    arguments = ()  # type: t.Tuple[str, ...]
+    arguments: t.Tuple[str, ...] = ()
 
     def __init__(self, directory: str, lines: t.Iterable[str], password: t.Optional[str] = None) -> None:
         self.address = Address(HOST, free_port())
         self.host, self.port = self.address
         self.stopped = False  # by stop(): frozen, it holds its connections and answers nothing
         self._password = password
-        self._process = None  # type: t.Optional[subprocess.Popen[bytes]]
+        self._process: t.Optional["subprocess.Popen[bytes]"] = None
         self._directory = os.path.join(directory, str(self.port))
         self._conf = os.path.join(self._directory, "redis.conf")
         os.mkdir(self._directory)
