@@ -1,0 +1,98 @@
+"""Limits of the host: how many clients fit."""
+import os
+import resource
+import typing as t
+
+import pytest
+
+from st.ops import limits
+from st.ops.limits import pids_files, raise_descriptor_limit, room, room_event, thread_limit
+
+
+@pytest.fixture
+def nofile() -> t.Iterator[t.Tuple[int, int]]:
+    """Give the limits of open files, and set them back afterwards."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield before
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("below", [0, 100])
+def test_the_soft_limit_becomes_the_hard_one(nofile: t.Tuple[int, int], below: int) -> None:
+    """The limit in force afterwards is the hard one, which stays; it is never lowered."""
+    hard = nofile[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard - below, hard))
+    assert raise_descriptor_limit() == hard
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+
+
+def test_a_refusal_leaves_the_limit(nofile: t.Tuple[int, int]) -> None:
+    """When the system refuses, nothing is raised and the limit stays."""
+    limits._set_descriptor_limit(200, 100)
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == nofile
+
+
+def test_unlimited_is_a_number() -> None:
+    """An infinite limit, which is -1 for Python, is a number one can count with."""
+    assert limits._number(resource.RLIM_INFINITY) == 1048576
+    assert limits._number(1024) == 1024
+
+
+@pytest.mark.parametrize(
+    "descriptors, tunnels, threads, clients",
+    [
+        (1024, 1, None, 480),
+        (1024, 2, None, 478),
+        (1024, 1, 4096, 480),
+        (65536, 1, 4096, 4032),
+        (1024, 1, 100, 36),
+        (64, 1, None, 1),
+        (20, 50, None, 1),
+        (1024, 1, 10, 1),
+    ],
+)
+def test_how_many_clients_fit(descriptors: int, tunnels: int, threads: t.Optional[int], clients: int) -> None:
+    """Two descriptors and a thread each, beside what is kept back; one client always."""
+    assert room(descriptors, tunnels, threads) == clients
+
+
+def test_the_line_at_the_start() -> None:
+    """The log says how many clients fit and the limits that say so."""
+    assert str(room_event(1024, 1, 4096)) == "room clients=480 nofile=1024 nproc=4096"
+    assert str(room_event(1024, 1, None)) == "room clients=480 nofile=1024 nproc=unlimited"
+
+
+V1 = "12:memory:/system.slice/st.service\n9:pids:/system.slice/st.service\n0::/\n"
+
+
+def test_where_the_cgroup_limits_threads() -> None:
+    """The file of our group and of each group above it, in both versions of cgroups."""
+    root = "/sys/fs/cgroup/"
+    pids = [root + "pids/system.slice/st.service/pids.max", root + "pids/system.slice/pids.max", root + "pids/pids.max"]
+    assert pids_files(V1) == pids + [root + "pids.max"]
+    assert pids_files("0::/user.slice\n") == [root + "user.slice/pids.max", root + "pids.max"]
+    assert pids_files("") == []
+
+
+@pytest.fixture
+def nproc() -> t.Iterator[int]:
+    """Give the soft limit of threads of this user lowered by one, and set it back afterwards."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    lowered = 50000 if soft == resource.RLIM_INFINITY else soft - 1
+    resource.setrlimit(resource.RLIMIT_NPROC, (lowered, hard))
+    yield lowered
+    resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+
+
+def test_the_lowest_limit_of_threads_counts(nproc: int) -> None:
+    """The limit of the user is the limit, unless the cgroup's is lower."""
+    with open("/proc/self/cgroup") as file:
+        readable = [path for path in pids_files(file.read()) if os.path.exists(path)]
+    texts = [open_text(path) for path in readable]
+    assert thread_limit() == min([nproc] + [int(text) for text in texts if text != "max"])
+
+
+def open_text(path: str) -> str:
+    """Return the text of a file without white space round it."""
+    with open(path) as file:
+        return file.read().strip()
