@@ -86,7 +86,8 @@ class ProcessStatus(t.NamedTuple):
             for tunnel in self.tunnels
             if tunnel.state == UP and tunnel.sentinels_agreeing < answering
         ]
-        return without + split + _silent(self.sentinels)
+        none = [] if self.tunnels else ["no tunnel"]
+        return none + without + split + _silent(self.sentinels)
 
     def as_dict(self) -> t.Dict[str, t.Any]:
         """Return the values under the names of the schema."""
