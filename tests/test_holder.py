@@ -12,7 +12,7 @@ import pytest
 from st.address import Address
 from st.ops.holder import Holder, Listener, holder_of, holding, parse_listeners
 
-needs_little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="the tables here are of a little-endian host")
+needs_little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="these tables are little-endian")
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

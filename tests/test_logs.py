@@ -251,6 +251,14 @@ def test_a_record_after_the_close_makes_no_file(path: pathlib.Path) -> None:
     assert not path.exists()
 
 
+def test_the_end_of_the_process_may_close_it_again(path: pathlib.Path) -> None:
+    """The interpreter closes each handler at its end; after ours is closed that does nothing."""
+    log = configure("info", "text", str(path))
+    handler = logging.getLogger("st").handlers[-1]
+    log.close()
+    handler.close()
+
+
 def test_lines_of_many_threads_stay_whole(path: pathlib.Path) -> None:
     """Threads that log at the same time, while the file is rotated, lose and mix nothing."""
     with configure("info", "text", str(path)):

@@ -49,7 +49,8 @@ SCHEMA = """
    "sentinels_agreeing": 3, "clients": 41, "held": 0, "max_connections": 480,
    "accepted": 51234, "refused": {"no_master": 3}, "closed": {"switch": 41}, "switches": 1,
    "bytes_to_master": 1, "bytes_to_client": 1, "reason": ""}],
- "sentinels": [{"address": "10.0.0.11:26379", "seed": true, "up": true, "events": true, "latency": 0.0004, "error": ""}]}
+ "sentinels": [{"address": "10.0.0.11:26379", "seed": true, "up": true, "events": true, "latency": 0.0004,
+   "error": ""}]}
 """
 
 

@@ -89,7 +89,7 @@ def _ips(host: str) -> t.List[_IP]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):  # a name that has no address, or cannot be a name: nobody can hold it
         return []
-    return [_unmapped(ipaddress.ip_address(info[4][0].partition("%")[0])) for info in found]
+    return [_unmapped(ipaddress.ip_address(str(info[4][0]).partition("%")[0])) for info in found]
 
 
 def _pid_of(inode: int) -> t.Optional[int]:

@@ -35,7 +35,8 @@ def thread_limit() -> t.Optional[int]:
     """Return how many threads the user or the cgroup may have, whichever is less; None is no limit."""
     nproc = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     limits = [] if nproc == resource.RLIM_INFINITY else [nproc]
-    limits += [int(text) for text in map(kernel_text, pids_files(kernel_text("/proc/self/cgroup"))) if text.strip().isdigit()]
+    cgroup = [kernel_text(path).strip() for path in pids_files(kernel_text("/proc/self/cgroup"))]
+    limits += [int(text) for text in cgroup if text.isdigit()]
     return min(limits, default=None)
 
 
