@@ -5,6 +5,7 @@ import threading
 import typing as t
 
 import pytest
+import redis
 
 from tests.fakes import FakeRedis, FakeSentinel, World
 from tests.waiting import wait_until
@@ -110,3 +111,17 @@ def world() -> t.Iterator[World]:
     made = World()
     yield made
     made.close()
+
+
+@pytest.fixture
+def redis_client() -> t.Iterator[t.Callable[..., redis.Redis]]:
+    """Give a maker of redis-py clients from an address; their sockets are closed when the test ends."""
+    made = []  # type: t.List[redis.Redis]
+
+    def make(address: t.Tuple[str, int], **options: t.Any) -> redis.Redis:
+        made.append(redis.Redis(*address, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.connection_pool.disconnect()  # close() of old releases leaves the sockets to the garbage collector

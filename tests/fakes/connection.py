@@ -18,7 +18,7 @@ READ_SIZE = 65536  # bytes
 class Connection:
     """What one client sent, and the ways to push to it and to end it.
 
-    Its own thread reads, answers and closes the socket; every other thread only asks it to, through close() and reset().
+    Its own thread reads, answers and closes the socket; other threads only ask it to, through close() and reset().
     """
 
     def __init__(self, server: "FakeServer", sock: socket.socket, number: int) -> None:
@@ -57,9 +57,9 @@ class Connection:
         self.close()
 
     def send(self, data: bytes) -> None:
-        """Send `data` in the way that the fault in force has it."""
+        """Send `data` in the way that the fault in force has it; nothing once the connection is ended."""
         with self._sending:
-            if self.server.fault == "silence" or not data:
+            if self.ended or self.server.fault == "silence" or not data:
                 return
             if self.server.fault == "half":
                 self._write(data[:len(data) // 2])

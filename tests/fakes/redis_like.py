@@ -33,8 +33,8 @@ def name_of(command: Command) -> str:
 
 def unknown_command(name: str, *words: bytes) -> Error:
     """Return the error of a server that does not have the command."""
-    shown = " ".join("'%s'" % word.decode("latin-1") for word in words)
-    return Error("ERR unknown command '%s', with args beginning with: %s " % (name, shown))
+    shown = "".join("'%s' " % word.decode("latin-1") for word in words)
+    return Error("ERR unknown command '%s', with args beginning with: %s" % (name, shown))
 
 
 class RedisLike(FakeServer):
@@ -163,7 +163,10 @@ class RedisLike(FakeServer):
         frames = [Push(["message", channel, payload])] if channel in connection.channels else []
         frames += [Push(["pmessage", pattern, channel, payload]) for pattern in sorted(connection.patterns)
                    if fnmatch.fnmatchcase(channel.decode("latin-1"), pattern.decode("latin-1"))]
-        connection.send(encode(Several(frames), connection.protocol))
+        try:
+            connection.send(encode(Several(frames), connection.protocol))
+        except ConnectionError:
+            return 0  # the subscriber has gone; its own thread closes
         return len(frames)
 
 

@@ -135,4 +135,4 @@ def _fields(name: str, address: Address, runid: str, flags: str, role: str = "")
         "link-pending-commands": "0", "link-refcount": "1", "last-ping-sent": "0", "last-ok-ping-reply": "20",
         "last-ping-reply": "20", "down-after-milliseconds": "30000",
     }
-    return dict(fields, **{"role-reported": role, "info-refresh": "20"}) if role else fields
+    return dict(fields, **{"info-refresh": "20", "role-reported": role}) if role else fields
