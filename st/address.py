@@ -1,4 +1,6 @@
 """Addresses as people write them: host and port, with brackets around IPv6."""
+import ipaddress
+import re
 import typing as t
 
 SENTINEL_PORT = 26379
@@ -17,7 +19,7 @@ class Address(t.NamedTuple):
 
 def parse_port(text: str, lowest: int = 1) -> int:
     """Return the TCP port in `text`; raise ValueError when it is none."""
-    if not (text.isascii() if hasattr(text, "isascii") else True) or not text.isdigit():
+    if not re.match(r"[0-9]{1,5}\Z", text):
         raise ValueError("%r is not a port number" % text)
     port = int(text)
     if not lowest <= port <= 65535:
@@ -26,16 +28,39 @@ def parse_port(text: str, lowest: int = 1) -> int:
 
 
 def parse_address(text: str, default_port: t.Optional[int] = None, lowest_port: int = 1) -> Address:
-    """Return the address in `text`: host, host:port, [IPv6]:port or IPv6; raise ValueError when it is none."""
+    """Return the address in `text`: host, host:port, [IPv6]:port or IPv6; raise ValueError when it is none.
+
+    `default_port` stands in for a missing port and is taken as it is.
+    """
     text = text.strip()
     if "://" in text or "/" in text:
         raise ValueError("%r is not HOST or HOST:PORT" % text)
     host, port = _split(text)
-    if not host or any(char.isspace() for char in host):
-        raise ValueError("%r has no host" % text if not host else "%r has white space in the host" % text)
+    check_host(host, text)
     if port is None and default_port is None:
         raise ValueError("%r has no port" % text)
     return Address(host, default_port if port is None else parse_port(port, lowest_port))  # type: ignore[arg-type]
+
+
+def check_host(host: str, text: str) -> None:
+    """Raise ValueError, showing `text`, when `host` can be neither a name nor an address; nothing is looked up."""
+    if not host:
+        raise ValueError("%r has no host" % text)
+    if re.search(r"[^\w.:%-]", host):
+        raise ValueError("%s has a character that no host has" % ascii(text))
+    if ":" in host or re.match(r"[0-9.]+\Z", host):
+        _check_ip(host.partition("%")[0], text)
+    try:
+        host.encode("idna")  # what getaddrinfo() does first; an empty or overlong label makes it fail
+    except UnicodeError as error:
+        raise ValueError("%r is not a host name: %s" % (text, error)) from error
+
+
+def _check_ip(ip: str, text: str) -> None:
+    try:
+        ipaddress.ip_address(ip)
+    except ValueError as error:
+        raise ValueError("%r is not an IP address, nor HOST or HOST:PORT: write [IPv6]:PORT" % text) from error
 
 
 def _split(text: str) -> t.Tuple[str, t.Optional[str]]:

@@ -1,0 +1,132 @@
+"""Puts the layers together: command line, environment, file, default."""
+import collections
+import typing as t
+
+from st.address import REDIS_PORT, Address
+from st.config.findings import Findings
+from st.config.layers import Value, Values, check_layer, pick, pick_all, pick_secret
+from st.config.ports import Claim, check_claims, free_ports
+from st.config.sheet import Layer, Sheet
+from st.config.table import SETTINGS
+from st.config.values import Settings, TunnelSettings
+
+
+class Sources(t.NamedTuple):
+    """All that was written, the strongest first; words name tunnels."""
+
+    words: t.Dict[str, Layer]
+    options: Layer
+    environment_words: t.Dict[str, Layer]
+    environment: Layer
+    sheet: Sheet
+
+
+class Built(t.NamedTuple):
+    """The settings, and what a tunnel without any of its own has."""
+
+    settings: Settings
+    template: TunnelSettings
+
+
+def build(sources: Sources, environ: t.Mapping[str, str], findings: Findings) -> Built:
+    """Return the settings that `sources` make; they are of use only when `findings` has no problem."""
+    builder = _Builder(sources, environ, findings)
+    settings = builder.settings()
+    return Built(settings, builder.template())
+
+
+class _Builder:
+    """All layers as values; `sections` are the tunnels of the file."""
+
+    def __init__(self, sources: Sources, environ: t.Mapping[str, str], findings: Findings) -> None:
+        self._environ = environ
+        self._findings = findings
+        self._places = sources.sheet.places
+        self._words = self._checked(sources.words)
+        self._options = check_layer(sources.options, findings)
+        self._environment_words = self._checked(sources.environment_words)
+        self._environment = check_layer(sources.environment, findings)
+        self._sections = self._checked(sources.sheet.tunnels)
+        self._process = [self._options, self._environment, check_layer(sources.sheet.process, findings)]
+
+    def _checked(self, layers: t.Dict[str, Layer]) -> t.Dict[str, Values]:
+        return {name: check_layer(layer, self._findings) for name, layer in layers.items()}
+
+    def settings(self) -> Settings:
+        """Return the settings of the process with its tunnels."""
+        values = pick_all(_plain_fields(Settings), self._process)
+        values.update(self._credentials("sentinel", self._process))
+        values["sentinels"] = self._sentinels()
+        minimum = pick("min_sentinels", self._process)
+        if minimum and minimum.value and not values["discover"] and minimum.value > len(values["sentinels"]):
+            text = "min_sentinels: %d is more than the Sentinels named, and discover is off: lower it"
+            self._findings.problem(minimum.where, text % minimum.value)
+        return Settings(tunnels=tuple(self._tunnels()), **values)
+
+    def template(self) -> TunnelSettings:
+        """Return what a tunnel has that nobody wrote anything about."""
+        return self._tunnel("", self._first_port() or REDIS_PORT, self._process)
+
+    def _sentinels(self) -> t.Tuple[Address, ...]:
+        given = pick("sentinels", self._process)
+        if given is None:
+            text = "use --sentinel HOST, the environment variable SENTINEL_TUNNEL_SENTINELS or a configuration file"
+            self._findings.problem("no Sentinel is given", "%s with `sentinels = HOST, HOST, HOST`" % text)
+        addresses = (given and given.value) or ()
+        for address, times in collections.Counter(addresses).items():
+            if given and times > 1:
+                self._findings.warning(given.where, "sentinels: %s is named %d times" % (address, times))
+        return tuple(dict.fromkeys(addresses))
+
+    def _credentials(self, prefix: str, layers: t.Sequence[Values]) -> t.Dict[str, t.Any]:
+        user, password = prefix + "_user", prefix + "_password"
+        secret = pick_secret(password, layers, self._environ, self._findings)
+        given = pick(user, layers)
+        if given and given.value and secret is None:
+            self._findings.problem(given.where, "%s needs %s_file, %s_env or %s" % (user, password, password, password))
+        return {user: given and given.value, password: secret}
+
+    def _tunnels(self) -> t.Iterator[TunnelSettings]:
+        claims = []
+        for name, port in self._ports().items():
+            section = self._sections.get(name, {})
+            words = (self._words.get(name, {}), self._environment_words.get(name, {}))
+            layers = [words[0], self._options, words[1], self._environment, section, self._process[-1]]
+            tunnel = self._tunnel(name, port.value, layers)
+            if tunnel.port and tunnel.listen:
+                claims.append(Claim(name, Address(tunnel.listen, tunnel.port), port.where))
+            yield tunnel
+        check_claims(claims, self._findings)
+
+    def _tunnel(self, name: str, port: int, layers: t.Sequence[Values]) -> TunnelSettings:
+        values = pick_all(_plain_fields(TunnelSettings), layers)
+        values.update(self._credentials("redis", layers), port=port, master=values["master"] or name)
+        return TunnelSettings(name=name, **values)
+
+    def _first_port(self) -> t.Optional[int]:
+        first = pick("port", self._process)
+        return first and first.value
+
+    def _ports(self) -> t.Dict[str, Value]:
+        """Return the port of every tunnel that shall run: its own, or the next free one."""
+        layers = (self._words, self._environment_words, self._sections)
+        names = next((layer for layer in layers if layer), {})
+        own = {name: pick("port", [layer.get(name, {}) for layer in layers]) for name in names}
+        first = self._first_port() or (None if names is self._sections else REDIS_PORT)
+        free = free_ports(first or REDIS_PORT, [port.value for port in own.values() if port])
+        return {name: port or self._count(name, first, free) for name, port in own.items()}
+
+    def _count(self, name: str, first: t.Optional[int], free: t.Iterator[int]) -> Value:
+        where = self._places.get(name, "tunnel %r" % name)
+        port = next(free, None) if first else None
+        if first is None:
+            self._findings.problem(where, "tunnel %r has no port: write one, such as port = %d" % (name, REDIS_PORT))
+        elif port is None:
+            self._findings.problem(where, "no port is left for tunnel %r above %d: name one" % (name, first))
+        return Value(port, where)
+
+
+def _plain_fields(values: t.Any) -> t.List[str]:
+    """Return the fields that are settings and whose value is read from one text alone."""
+    special = ("sentinels", "sentinel_user", "sentinel_password", "redis_user", "redis_password", "port")
+    return [name for name in values._fields if name in SETTINGS and name not in special]

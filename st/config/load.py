@@ -1,0 +1,123 @@
+"""The ways to a configuration: from a file and what surrounds the process, or from a text."""
+import os
+import typing as t
+
+from st.config.build import Sources, build
+from st.config.environment import CONFIG, TUNNELS, as_utf8, read_environment, read_tunnels
+from st.config.files import FileText, read_file, reason
+from st.config.findings import Findings
+from st.config.ini import read_ini
+from st.config.json_file import read_json
+from st.config.kinds import name as check_name
+from st.config.ports import free_ports
+from st.config.sheet import Given, Sheet, is_secret
+from st.config.values import Loaded, Settings
+from st.config.words import read_words
+from st.errors import ConfigError
+
+DEFAULT_FILES = ("./sentinel-tunnel.ini", "~/.config/sentinel-tunnel.ini", "/etc/sentinel-tunnel.ini")
+
+
+def load(
+    path: t.Optional[str],
+    options: t.Mapping[str, str],
+    environ: t.Mapping[str, str],
+    names: t.Sequence[str] = (),
+    default_files: t.Sequence[str] = DEFAULT_FILES,
+) -> Loaded:
+    """Return the configuration of a process; raise ConfigError with every problem in it.
+
+    `path` is the file given (None: the one in SENTINEL_TUNNEL_CONFIG, or the first default file that exists, or none),
+    `options` are texts by the names of their settings, `names` are the words NAME[=[HOST:]PORT].
+    """
+    source = path or environ.get(CONFIG) or _first_file(default_files, environ)
+    if source is None:
+        return parse("", None, options, environ, names)
+    try:
+        file = read_file(source)
+    except (OSError, ValueError) as error:
+        findings = Findings()
+        findings.problem(source, "cannot be read as a configuration: %s" % reason(error), error)
+        findings.raise_problems()
+        raise
+    return _parse(file, source, options, environ, names)
+
+
+def parse(
+    text: str,
+    source: t.Optional[str] = None,
+    options: t.Optional[t.Mapping[str, str]] = None,
+    environ: t.Optional[t.Mapping[str, str]] = None,
+    names: t.Sequence[str] = (),
+) -> Loaded:
+    """Return the configuration in `text`, as `load` does with the text of a file; only password files are opened."""
+    return _parse(FileText(text, False), source, options or {}, environ or {}, names)
+
+
+def with_tunnels(loaded: Loaded, names: t.Iterable[str]) -> Settings:
+    """Return the settings with a tunnel more for each master name, sorted, on the next free ports."""
+    tunnels = list(loaded.settings.tunnels)
+    free = free_ports(loaded.template.port, [tunnel.port for tunnel in tunnels])
+    for name in sorted(names):
+        try:
+            tunnels.append(loaded.template._replace(name=check_name(name), master=name, port=next(free)))
+        except ValueError as error:
+            raise ConfigError(["master name: %s" % error]) from error
+        except StopIteration as error:
+            raise ConfigError(["no port is left for tunnel %r: begin lower with --port" % name]) from error
+    return loaded.settings._replace(tunnels=tuple(tunnels))
+
+
+def _first_file(candidates: t.Sequence[str], environ: t.Mapping[str, str]) -> t.Optional[str]:
+    paths = [_at_home(path, environ) for path in candidates]
+    return next((path for path in paths if path and os.path.exists(path)), None)
+
+
+def _at_home(path: str, environ: t.Mapping[str, str]) -> t.Optional[str]:
+    if not path.startswith("~"):
+        return path
+    home = environ.get("HOME")
+    return home + path[1:] if home else None
+
+
+def _parse(
+    file: FileText,
+    source: t.Optional[str],
+    options: t.Mapping[str, str],
+    environ: t.Mapping[str, str],
+    names: t.Sequence[str],
+) -> Loaded:
+    findings = Findings()
+    place = source or "configuration"
+    sheet = _read_sheet(file.text, place, findings)
+    sources = Sources(
+        words=read_words(map(as_utf8, names), "argument", findings),
+        options={name: Given(as_utf8(text), "option --%s" % name.replace("_", "-")) for name, text in options.items()},
+        environment_words=read_words(read_tunnels(environ), "environment " + TUNNELS, findings),
+        environment=read_environment(environ, findings),
+        sheet=sheet,
+    )
+    if file.exposed and _has_password(sheet):
+        findings.warning(place, "holds a password and can be read by other users: chmod 600 it")
+    if sheet.original and not _says_where_to_listen(sources):
+        findings.note(place, "tunnels listen on 127.0.0.1, where the original tool listened on every interface; "
+                      "--listen 0.0.0.0 brings that back")
+    built = build(sources, environ, findings)
+    findings.raise_problems()
+    return Loaded(built.settings, source, tuple(findings.warnings), tuple(findings.notes), built.template)
+
+
+def _read_sheet(text: str, source: str, findings: Findings) -> Sheet:
+    text = text[1:] if text.startswith("\ufeff") else text
+    return (read_json if text.lstrip().startswith("{") else read_ini)(text, source, findings)
+
+
+def _has_password(sheet: Sheet) -> bool:
+    layers = (sheet.process, *sheet.tunnels.values())
+    return any(is_secret(name) and given.text for layer in layers for name, given in layer.items())
+
+
+def _says_where_to_listen(sources: Sources) -> bool:
+    many = (sources.words, sources.environment_words, sources.sheet.tunnels)
+    layers = [layer for tunnels in many for layer in tunnels.values()]
+    return any("listen" in layer for layer in (sources.options, sources.environment, sources.sheet.process, *layers))

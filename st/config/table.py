@@ -1,0 +1,67 @@
+"""The one table of settings; it serves INI, JSON, environment, options, help, documentation and conf/."""
+import typing as t
+
+from st.config import kinds
+from st.config.kinds import Kind
+
+PROCESS = "process"
+TUNNEL = "tunnel"
+DAY = 86400.0  # seconds; longer waits are slips of the pen
+
+
+class Setting(t.NamedTuple):
+    """One setting. A tunnel's setting may also stand in the process section, as the default of every tunnel."""
+
+    name: str
+    kind: Kind  # from its text to its value
+    default: t.Optional[str]  # as text; None: no default
+    scope: str
+    help: str
+    secret: bool = False
+
+
+_ROWS = (
+    Setting("sentinels", kinds.addresses, None, PROCESS, "Sentinels, HOST[:26379]; all are used"),
+    Setting("sentinel_user", kinds.optional_name, None, PROCESS, "ACL user for the Sentinels"),
+    Setting("sentinel_password", kinds.password, None, PROCESS, "password for the Sentinels", secret=True),
+    Setting("sentinel_password_file", kinds.path, None, PROCESS, "file whose first line is that password"),
+    Setting("sentinel_password_env", kinds.optional_name, None, PROCESS, "environment variable that holds it"),
+    Setting("sentinel_timeout", kinds.duration(0.01, 60.0), "500ms", PROCESS, "how long a Sentinel may take to reply"),
+    Setting("poll", kinds.duration(0.1, 3600.0), "1s", PROCESS, "how often every Sentinel is asked"),
+    Setting("events", kinds.yes_no, "yes", PROCESS, "subscribe to the events of every Sentinel"),
+    Setting("discover", kinds.yes_no, "yes", PROCESS, "also use Sentinels that others name"),
+    Setting("min_sentinels", kinds.number(0, 1000), "0", PROCESS, "refuse clients when fewer Sentinels agree; 0: off"),
+    Setting("sentinel_outage", kinds.choice("serve", "refuse"), "serve", PROCESS,
+            "new clients while no Sentinel replies: serve (from the last known master) or refuse"),
+    Setting("nat_map", kinds.nat_map, "", PROCESS, "announced -> reachable addresses, for NAT and containers"),
+    Setting("drain", kinds.duration(0.0, 3600.0), "3s", PROCESS, "how long open connections may go on at the end"),
+    Setting("log_file", kinds.path, None, PROCESS, "log to this file instead of standard error"),
+    Setting("log_format", kinds.choice("text", "json"), "text", PROCESS, "text or json"),
+    Setting("log_level", kinds.choice("debug", "info", "warning", "error"), "info", PROCESS,
+            "debug, info, warning or error"),
+    Setting("master", kinds.optional_name, None, TUNNEL, "the Sentinels' name, when it is not the tunnel's"),
+    Setting("listen", kinds.listen, "127.0.0.1", TUNNEL, "address to listen on; 0.0.0.0 lets other hosts in"),
+    Setting("port", kinds.port, None, TUNNEL, "port to listen on; for all tunnels: the first, counting up"),
+    Setting("hold", kinds.duration(0.0, DAY), "10s", TUNNEL, "how long a new client waits while there is no master"),
+    Setting("connect_timeout", kinds.duration(0.01, 600.0), "2s", TUNNEL, "how long to try to reach the master"),
+    Setting("max_connections", kinds.number(1, 1000000), None, TUNNEL, "clients of a tunnel (from the file limit)"),
+    Setting("keepalive", kinds.duration(1.0, 32400.0, zero_is_off=True), "15s", TUNNEL,
+            "TCP keepalive on both legs; 0: off"),
+    Setting("user_timeout", kinds.duration(0.1, DAY, zero_is_off=True), "30s", TUNNEL,
+            "give a master up that acknowledges no bytes; 0: off"),
+    Setting("role_check", kinds.role_check, "yes", TUNNEL,
+            "ask ROLE before use: yes, strict (also when it cannot be told), no"),
+    Setting("redis_user", kinds.optional_name, None, TUNNEL, "ACL user for the role check"),
+    Setting("redis_password", kinds.password, None, TUNNEL, "password for the role check", secret=True),
+    Setting("redis_password_file", kinds.path, None, TUNNEL, "file whose first line is that password"),
+    Setting("redis_password_env", kinds.optional_name, None, TUNNEL, "environment variable that holds it"),
+)
+
+SETTINGS = {row.name: row for row in _ROWS}
+SECRETS = tuple(row.name for row in _ROWS if row.secret)
+
+
+def default(name: str) -> t.Any:
+    """Return the default of a setting as its value."""
+    row = SETTINGS[name]
+    return None if row.default is None else row.kind(row.default)

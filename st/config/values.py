@@ -1,0 +1,53 @@
+"""What a configuration is once it has been read: immutable values."""
+import typing as t
+
+from st.address import Address
+from st.nat import NatMap
+from st.secret import Secret
+
+
+class TunnelSettings(t.NamedTuple):
+    """The settings of one tunnel; times are seconds."""
+
+    name: str
+    master: str
+    listen: str
+    port: int
+    hold: float
+    connect_timeout: float
+    max_connections: t.Optional[int]  # None: from the file limit
+    keepalive: float  # 0: off
+    user_timeout: float  # 0: off
+    role_check: str  # yes, strict or no
+    redis_user: t.Optional[str]
+    redis_password: t.Optional[Secret]
+
+
+class Settings(t.NamedTuple):
+    """The settings of the process and its tunnels; times are seconds."""
+
+    sentinels: t.Tuple[Address, ...]
+    sentinel_user: t.Optional[str]
+    sentinel_password: t.Optional[Secret]
+    sentinel_timeout: float
+    poll: float
+    events: bool
+    discover: bool
+    min_sentinels: int  # 0: off
+    sentinel_outage: str  # serve or refuse
+    nat_map: NatMap
+    drain: float
+    log_file: t.Optional[str]
+    log_format: str  # text or json
+    log_level: str  # debug, info, warning or error
+    tunnels: t.Tuple[TunnelSettings, ...]
+
+
+class Loaded(t.NamedTuple):
+    """Settings, the file they came from, what to tell about them, and what a tunnel without any of its own has."""
+
+    settings: Settings
+    source: t.Optional[str]  # None: no file
+    warnings: t.Tuple[str, ...]
+    notes: t.Tuple[str, ...]
+    template: TunnelSettings  # its name is empty, its port the first to count up from

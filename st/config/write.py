@@ -1,0 +1,36 @@
+"""Writes a configuration as INI."""
+import typing as t
+
+from st.config.ini import MAIN, TUNNEL_PREFIX, plain_value
+from st.config.kinds import show
+from st.config.table import SETTINGS, default
+from st.config.values import Settings
+from st.errors import ConfigError
+from st.secret import Secret
+
+
+def to_ini(settings: Settings) -> str:
+    """Return INI text that loads back to these settings, with literal passwords; defaults are left out.
+
+    Raise ConfigError for a text that INI cannot hold (white space before `;` or `#`, or at its ends).
+    """
+    blocks = [_block(MAIN, settings._asdict())]
+    for tunnel in settings.tunnels:
+        fields = dict(tunnel._asdict(), master=None if tunnel.master == tunnel.name else tunnel.master)
+        blocks.append(_block(TUNNEL_PREFIX + tunnel.name, fields))
+    return "\n".join(blocks)
+
+
+def _block(title: str, fields: t.Dict[str, t.Any]) -> str:
+    written = {name: value for name, value in fields.items() if name in SETTINGS and value != default(name)}
+    lines = ["%s = %s" % (name, _checked(name, value)) for name, value in written.items()]
+    return "\n".join(["[%s]" % _checked("name", title)] + lines) + "\n"
+
+
+def _checked(name: str, value: t.Any) -> str:
+    secret = isinstance(value, Secret)
+    text = value.reveal() if secret else show(value)
+    if plain_value(text, secret) != text or "\n" in text or "\r" in text or not text:
+        shown = name if secret else "%s %r" % (name, text)
+        raise ConfigError(["%s cannot be written as INI: it would not read back the same" % shown])
+    return text
