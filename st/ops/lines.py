@@ -62,30 +62,32 @@ class Fold:
     """Counts a line that comes again and again, so that it is written once a minute; not safe for threads."""
 
     def __init__(self) -> None:
-        self._first = None  # type: t.Optional[Line]
-        self._first_text = ""
-        self._last = 0.0  # when the latest repeat was made
+        self._first = None  # type: t.Optional[Line]  # the one that was written
+        self._latest = None  # type: t.Optional[Line]  # the latest repeat of it that was not
         self._repeats = 0
 
     def add(self, line: Line) -> t.List[Line]:
         """Return the lines to write now that `line` has come: none when it repeats the last one."""
-        text = "%s %s %s" % (line.level, line.text, line.trace)
-        if self._first is not None and text == self._first_text:
-            if 0 <= line.created - self._first.created < FOLD_SECONDS:
-                self._repeats += 1
-                self._last = line.created
-                return []
+        if self._first is not None and _repeats(self._first, line):
+            self._latest = line
+            self._repeats += 1
+            return []
         due = self.due()
-        self._first, self._first_text = line, text
+        self._first = line
         return due + [line]
 
     def due(self) -> t.List[Line]:
         """Return the line that tells of the repeats since the last one, if there were any."""
-        if self._first is None or not self._repeats:
+        if self._latest is None:
             return []
-        event = Event("repeated", count=self._repeats, event=self._first.event.name)
-        self._repeats = 0
-        return [own_line(self._last, self._first.level, event)]
+        latest, count = self._latest, self._repeats
+        self._latest, self._repeats = None, 0
+        return [own_line(latest.created, latest.level, Event("repeated", count=count, event=latest.event.name))]
+
+
+def _repeats(first: Line, line: Line) -> bool:
+    same = (first.level, first.text, first.trace) == (line.level, line.text, line.trace)
+    return same and 0 <= line.created - first.created < FOLD_SECONDS
 
 
 def _timestamp(created: float) -> str:
