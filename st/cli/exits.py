@@ -1,0 +1,6 @@
+"""The exit codes that are more than done (0), failed (1) and wrong usage (2)."""
+
+NO_MASTER = 69
+ALREADY_RUNNING = 75
+NO_PERMISSION = 77
+WRONG_CONFIG = 78

@@ -1,0 +1,53 @@
+"""The program sentinel-tunnel: its commands, and how it starts and ends."""
+import os
+import sys
+import typing as t
+
+import click
+
+from st import __version__
+from st.cli.commands import check, convert
+from st.cli.options import common_options
+from st.cli.program import Program, short_help
+
+NAME = "sentinel-tunnel"
+
+
+@click.group(name=NAME, cls=Program, invoke_without_command=True)
+@click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
+@common_options
+@click.pass_context
+def program(context: click.Context) -> None:
+    """Any Redis client can use a Redis managed by Sentinel, without a change in its code."""
+    if context.invoked_subcommand is None:
+        click.echo(short_help(context), err=True)
+        context.exit(2)
+
+
+program.add_command(check)
+program.add_command(convert)
+
+
+def main(args: t.Optional[t.List[str]] = None) -> None:
+    """Run the command line `args` (None: the process's own) and exit."""
+    _allow_any_locale()
+    try:
+        program.main(args, prog_name=NAME)
+    finally:
+        _flush()
+
+
+def _allow_any_locale() -> None:
+    """Keep click from refusing the ASCII locale that cron gives; on CPython 3.6 it would abort, our output is ASCII."""
+    if sys.version_info < (3, 7):
+        for check_locale in ("_verify_python3_env", "_verify_python_env"):  # click 6 and 7, click 8.0
+            if hasattr(click.core, check_locale):
+                setattr(click.core, check_locale, lambda: None)
+
+
+def _flush() -> None:
+    """Write what is left for standard output; a reader that went away is no error (`... | head`)."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end

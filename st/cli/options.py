@@ -1,0 +1,125 @@
+"""The options that stand before or after any command, made from the table of settings."""
+import os
+import typing as t
+
+import click
+
+from st.config import Loaded, load
+from st.config.environment import REQUIRE_MASTER
+from st.config.kinds import yes_no
+from st.config.table import SETTINGS
+from st.config.words import parse_word
+
+_OPTIONS = (
+    ("sentinels", ("-s", "--sentinel"), "HOST[:PORT]"),
+    ("listen", ("-l", "--listen"), "HOST"),
+    ("port", ("-p", "--port"), "N"),
+    ("sentinel_user", ("--sentinel-user",), "NAME"),
+    ("sentinel_password_file", ("--sentinel-password-file",), "FILE"),
+    ("redis_user", ("--redis-user",), "NAME"),
+    ("redis_password_file", ("--redis-password-file",), "FILE"),
+    ("max_connections", ("--max-connections",), "N"),
+    ("connect_timeout", ("--connect-timeout",), "TIME"),
+    ("hold", ("--hold",), "TIME"),
+    ("drain", ("--drain",), "TIME"),
+    ("poll", ("--poll",), "TIME"),
+    ("log_file", ("--log-file",), "FILE"),
+    ("log_format", ("--log-format",), "FORMAT"),
+)
+
+Function = t.TypeVar("Function", bound=t.Callable[..., t.Any])
+
+
+class Chosen:
+    """What the options of one command line say; written while click parses, the later option last."""
+
+    def __init__(self) -> None:
+        self.config = None  # type: t.Optional[str]
+        self.settings = {}  # type: t.Dict[str, str]  # texts by the names of their settings
+        self.require_master = False
+
+
+def load_settings(context: click.Context, names: t.Sequence[str] = ()) -> Loaded:
+    """Return the configuration that the options, `names`, the environment and a file make together."""
+    chosen = context.ensure_object(Chosen)
+    return load(chosen.config, chosen.settings, os.environ, names)
+
+
+def requires_master(context: click.Context) -> bool:
+    """Tell whether --require-master or its environment variable asks to fail without a master."""
+    if context.ensure_object(Chosen).require_master:
+        return True
+    try:
+        return yes_no(os.environ.get(REQUIRE_MASTER) or "no")
+    except ValueError as error:
+        raise click.UsageError("environment %s: %s" % (REQUIRE_MASTER, error)) from error
+
+
+def is_quiet(context: click.Context) -> bool:
+    """Tell whether -q was given."""
+    return context.ensure_object(Chosen).settings.get("log_level") == "warning"
+
+
+def common_options(function: Function) -> Function:
+    """Add the options of every command to `function`."""
+    for option in reversed(_make_options()):
+        function = option(function)
+    return function
+
+
+def check_names(context: click.Context, parameter: click.Parameter, words: t.Sequence[str]) -> t.Sequence[str]:
+    """Refuse words that are not NAME[=[HOST:]PORT] as wrong usage; the callback of an argument."""
+    for word in words:
+        try:
+            parse_word(word)
+        except ValueError as error:
+            raise click.BadParameter("%r: %s" % (word, error)) from error
+    return words
+
+
+def _make_options() -> t.List[t.Callable[[Function], Function]]:
+    made = [click.option("-c", "--config", metavar="FILE", expose_value=False, callback=_choose_config,
+                         help="the configuration, INI or JSON")]
+    for name, flags, metavar in _OPTIONS:
+        made.append(_setting_option(name, flags, metavar))
+    made.append(click.option("--require-master", is_flag=True, expose_value=False, callback=_choose_require_master,
+                             help="fail when no master is found in time"))
+    made.append(_level_option(("-v", "--verbose"), "debug", "log more: level debug"))
+    made.append(_level_option(("-q", "--quiet"), "warning", "log less: level warning"))
+    return made
+
+
+def _setting_option(name: str, flags: t.Sequence[str], metavar: str) -> t.Callable[[Function], Function]:
+    row = SETTINGS[name]
+    many = name == "sentinels"
+
+    def choose(context: click.Context, parameter: click.Parameter, value: t.Any) -> None:
+        settings = context.ensure_object(Chosen).settings
+        for text in value if many else () if value is None else (value,):
+            try:
+                row.kind(text)
+            except ValueError as error:
+                raise click.BadParameter(str(error)) from error
+            settings[name] = settings[name] + "," + text if many and name in settings else text
+
+    text = "%s (repeatable)" % row.help if many else row.help
+    shown = "%s  [%s]" % (text, row.default) if row.default else text
+    return click.option(*flags, metavar=metavar, multiple=many, expose_value=False, callback=choose, help=shown)
+
+
+def _level_option(flags: t.Sequence[str], level: str, text: str) -> t.Callable[[Function], Function]:
+    def choose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            context.ensure_object(Chosen).settings["log_level"] = level
+
+    return click.option(*flags, is_flag=True, expose_value=False, callback=choose, help=text)
+
+
+def _choose_config(context: click.Context, parameter: click.Parameter, value: t.Optional[str]) -> None:
+    if value is not None:
+        context.ensure_object(Chosen).config = value
+
+
+def _choose_require_master(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Chosen).require_master = True

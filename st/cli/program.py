@@ -1,0 +1,50 @@
+"""The group of commands: what click does not do by itself."""
+import os
+import typing as t
+
+import click
+
+from st.cli import exits
+from st.config.findings import did_you_mean
+from st.errors import ConfigError
+
+
+class Program(click.Group):
+    """A group that knows the original tool's command line, near misses and the exit codes of a wrong configuration."""
+
+    def parse_args(self, ctx: click.Context, args: t.List[str]) -> t.List[str]:
+        """Parse the words of the command line, those of the original tool too."""
+        return super().parse_args(ctx, original_words(args, self.commands))
+
+    def resolve_command(self, ctx: click.Context, args: t.List[str]) -> t.Any:
+        """Find the command, or fail with the one that was probably meant."""
+        if self.get_command(ctx, args[0]) is None:
+            ctx.fail("no command %r%s" % (args[0], did_you_mean(args[0], self.commands)))
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        """Run the command; a wrong configuration is told line by line."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            for problem in error.problems:
+                click.echo(problem, err=True)
+            denied = isinstance(error.__cause__, PermissionError)
+            ctx.exit(exits.NO_PERMISSION if denied else exits.WRONG_CONFIG)
+
+
+def original_words(words: t.List[str], commands: t.Container[str]) -> t.List[str]:
+    """Return our words for `CONFIG.json LOGFILE`, the original tool's, and any others unchanged."""
+    if len(words) == 2 and words[0] not in commands and os.path.isfile(words[0]):
+        return ["run", "-c", words[0], "--log-file", words[1]]
+    return words
+
+
+def short_help(context: click.Context) -> str:
+    """Return the usage and the commands, without the options."""
+    formatter = context.make_formatter()
+    group = t.cast(click.Group, context.command)
+    group.format_usage(context, formatter)
+    group.format_commands(context, formatter)
+    formatter.write("\n--help shows the options, COMMAND --help those of a command.")
+    return formatter.getvalue()
