@@ -37,9 +37,13 @@ class PeerError(SentinelTunnelError):
 
 
 class PeerUnreachable(PeerError):
-    """A node cannot be reached, closed the connection or did not reply in time."""
+    """A node cannot be reached, or closed the connection."""
 
     kind = "timeout"
+
+
+class PeerSilent(PeerUnreachable):
+    """A node is connected, but did not reply in time."""
 
 
 class PeerRefused(PeerError):

@@ -1,0 +1,1 @@
+"""Who is master? Knows nothing of clients."""

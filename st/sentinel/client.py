@@ -1,0 +1,123 @@
+"""One conversation with one Sentinel: connect, log in, ask, subscribe. Blocking, within deadlines."""
+import time
+import typing as t
+
+from st.address import Address
+from st.deadline import Deadline
+from st.errors import PeerError, PeerGarbage, PeerRefused, PeerUnreachable
+from st.sentinel.answers import Credentials, Report, questions, read_answer, read_masters, read_peers
+from st.wire.conversation import Conversation
+from st.wire.dial import dial_address, set_keepalive
+from st.wire.resp import Reply, ReplyError, text
+
+KEEPALIVE = 15  # seconds; a Sentinel host that is gone is noticed by the poll, this ends the old socket
+
+# The code publishes these names with their sign; the official list of events drops some (sentinel.c, sentinelEvent).
+EVENTS = (
+    "+switch-master +promoted-slave +failover-state-reconf-slaves +config-update-from +failover-end"
+    " +failover-end-for-timeout +reset-master +monitor -monitor +reboot +odown -odown +sdown -sdown +role-change"
+    " -role-change +convert-to-slave -failover-abort-not-elected -failover-abort-no-good-slave"
+    " -failover-abort-slave-timeout +sentinel +tilt -tilt"
+).split()
+
+
+def connect(sentinel: Address, deadline: Deadline) -> Conversation:
+    """Connect to a Sentinel; raise PeerUnreachable."""
+    sock, _ = dial_address(sentinel, deadline)
+    set_keepalive(sock, KEEPALIVE)
+    return Conversation(sock, str(sentinel))
+
+
+class SentinelClient:
+    """Asks one Sentinel again and again over a connection that it keeps. One thread uses it; any may interrupt it."""
+
+    def __init__(self, sentinel: Address, credentials: Credentials) -> None:
+        self.sentinel = sentinel
+        self._credentials = credentials
+        self._kept = None  # type: t.Optional[Conversation]
+        self._myid = ""
+
+    def report(self, names: t.Sequence[str], timeout: float, round: int = 0, peers: bool = False) -> Report:
+        """Return what this Sentinel says of each name within `timeout` seconds; an error is in it, not raised."""
+        started = time.monotonic()
+        try:
+            report = self._ask(names, Deadline(timeout), peers)
+        except PeerError as error:
+            self.close()
+            report = Report(self.sentinel, round, error=str(error), kind=error.kind)
+        return report._replace(round=round, latency=time.monotonic() - started)
+
+    def interrupt(self) -> None:
+        """End the connection from another thread."""
+        kept = self._kept
+        if kept is not None:
+            kept.interrupt()
+
+    def close(self) -> None:
+        """Close the connection; the next question opens another."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
+    def _ask(self, names: t.Sequence[str], deadline: Deadline, peers: bool) -> Report:
+        if self._kept is not None:
+            try:
+                return self._exchange(self._kept, [], names, deadline, peers)
+            except PeerUnreachable:
+                # A Sentinel with `timeout` set, or a firewall, may have closed it between two polls: no fault yet.
+                if deadline.passed():
+                    raise
+                self.close()
+        self._kept = connect(self.sentinel, deadline)
+        return self._exchange(self._kept, self._credentials.commands(), names, deadline, peers)
+
+    def _exchange(self, conversation: Conversation, auth: t.List[t.Any], names: t.Sequence[str],
+                  deadline: Deadline, peers: bool) -> Report:
+        commands = list(auth)
+        for name in names:
+            commands += questions(name)
+        commands += [["SENTINEL", "SENTINELS", name] for name in names if peers]
+        replies = conversation.ask(commands + [["SENTINEL", "MYID"]], deadline)
+        auth_reply = replies.pop(0) if auth else None
+        myid = text(replies.pop()) if isinstance(replies[-1], bytes) else ""
+        answers = {}
+        for position, name in enumerate(names):
+            answers[name] = read_answer(replies[2 * position], replies[2 * position + 1], conversation.peer, auth_reply)
+        unknown = bool(answers) and all(answer.unknown for answer in answers.values())
+        listed = [read_peers(reply) for reply in replies[2 * len(names):]]
+        known = None if None in listed or not listed else tuple(peer for each in listed for peer in each or ())
+        return Report(self.sentinel, 0, answers, myid, known, kind="unknown_name" if unknown else "ok")
+
+
+def ask_masters(sentinel: Address, credentials: Credentials, timeout: float) -> t.List[t.Dict[str, str]]:
+    """Return every master that a Sentinel monitors, by its fields (SENTINEL MASTERS); raise PeerError."""
+    deadline = Deadline(timeout)
+    conversation = connect(sentinel, deadline)
+    try:
+        replies = conversation.ask(credentials.commands() + [["SENTINEL", "MASTERS"]], deadline)
+        return read_masters(replies[-1], conversation.peer)
+    finally:
+        conversation.close()
+
+
+def subscribe(conversation: Conversation, credentials: Credentials, deadline: Deadline) -> None:
+    """Subscribe to the events; raise PeerRefused when this user may not, as with the documentation's minimal rights."""
+    auth = credentials.commands()
+    replies = conversation.ask(auth + [["SUBSCRIBE"] + EVENTS], deadline)
+    answer = replies[-1]
+    if isinstance(answer, ReplyError):
+        raise PeerRefused("%s: no events: %s" % (conversation.peer, answer), str(answer).encode())
+    if not isinstance(answer, list) or text(answer[0]) != "subscribe":
+        raise PeerGarbage("%s: is no Sentinel: it answers SUBSCRIBE with %.60r" % (conversation.peer, answer))
+
+
+def concerns(message: Reply, names: t.Iterable[str]) -> str:
+    """Return the channel of a pushed message when it speaks of one of our masters, else ""."""
+    if not isinstance(message, list) or len(message) != 3 or text(message[0]) != "message":
+        return ""
+    channel, payload = text(message[1]), text(message[2])
+    # +switch-master is "NAME ip port ip port", the rest "TYPE NAME ip port [@ NAME ip port]"; +tilt names nobody.
+    padded = " %s " % payload
+    if channel.endswith("tilt") or any(" %s " % name in padded for name in names):
+        return channel
+    return ""

@@ -1,0 +1,128 @@
+"""The workers of the watcher: who asks which Sentinel, who listens to it, who asks which node for its role."""
+import typing as t
+
+from st.address import Address
+from st.config.values import TunnelSettings
+from st.deadline import Deadline
+from st.sentinel.answers import Credentials, Report
+from st.sentinel.client import SentinelClient
+from st.sentinel.prober import Probed, Prober
+from st.sentinel.roster import discovered
+from st.sentinel.subscription import Subscription
+from st.sentinel.worker import Worker
+
+
+class Brief(t.NamedTuple):
+    """What the crew is to do and how; the same for all of it."""
+
+    seeds: t.Tuple[Address, ...]
+    credentials: Credentials
+    timeout: float  # seconds, for each conversation with a Sentinel
+    events: bool
+    discover: bool
+    translate: t.Callable[[Address], Address]  # the address map
+    tunnels: t.Tuple[TunnelSettings, ...]
+
+
+class Desk:
+    """One Sentinel's workers: one asks, one listens to its events."""
+
+    def __init__(self, sentinel: Address, brief: Brief, post: t.Callable[[Report], None],
+                 heard: t.Callable[[str], None]) -> None:
+        names = sorted({tunnel.master for tunnel in brief.tunnels})
+        client = SentinelClient(sentinel, brief.credentials)
+        self._round, self._peers = 0, False  # written by the watcher before it calls the asker
+
+        def ask() -> None:
+            post(client.report(names, brief.timeout, self._round, self._peers))
+
+        self.subscription = Subscription(sentinel, brief.credentials, names, brief.timeout, heard)
+        self._asker = Worker("ask %s" % (sentinel,), ask, client.interrupt, client.close)
+        self._listener = Worker("events %s" % (sentinel,), self.subscription.listen, self.subscription.interrupt,
+                                self.subscription.close)
+        self.workers = [self._asker] + [self._listener] * brief.events
+        for worker in self.workers:
+            worker.start()
+
+    def ask(self, round: int, peers: bool) -> None:
+        """Ask the Sentinel for a round; subscribe again where the subscription has ended."""
+        self._round, self._peers = round, peers
+        for worker in self.workers:
+            worker.call()
+
+
+class Crew:
+    """Starts and ends workers. Only the watcher thread calls it, but for `dismiss_all` when that has ended."""
+
+    def __init__(self, brief: Brief) -> None:
+        self._brief = brief
+        self._tunnels = {tunnel.name: tunnel for tunnel in brief.tunnels}
+        self._discovered = ()  # type: t.Tuple[Address, ...]
+        self._desks = {}  # type: t.Dict[Address, Desk]
+        self._probers = {}  # type: t.Dict[t.Tuple[str, Address], Worker]
+        self._leaving = []  # type: t.List[Worker]  # dismissed, perhaps still in a name lookup
+        self._post = _nowhere  # type: t.Callable[[t.Any], None]
+        self._heard = _nowhere  # type: t.Callable[[str], None]
+
+    def report_to(self, post: t.Callable[[t.Union[Report, Probed]], None], heard: t.Callable[[str], None]) -> None:
+        """Say where reports, roles and events go; before anything else."""
+        self._post, self._heard = post, heard
+
+    def sentinels(self) -> t.List[Address]:
+        """Return all Sentinels, seeds first."""
+        return list(self._brief.seeds) + list(self._discovered)
+
+    def hears_events(self, sentinel: Address) -> bool:
+        """Tell whether the subscription to a Sentinel stands."""
+        desk = self._desks.get(sentinel)
+        return desk is not None and desk.subscription.connected
+
+    def ask_all(self, round: int, peers: bool) -> None:
+        """Let every Sentinel be asked, all at the same time."""
+        for sentinel in self.sentinels():
+            if sentinel not in self._desks:
+                self._desks[sentinel] = Desk(sentinel, self._brief, self._post, self._heard)
+            self._desks[sentinel].ask(round, peers and self._brief.discover)
+
+    def meet(self, reports: t.Sequence[Report]) -> None:
+        """Take Sentinels in that others name, and let go those that nobody names any more."""
+        if not self._brief.discover:
+            return
+        self._discovered = discovered(self._brief.seeds, self._discovered, reports, self._brief.translate)
+        for sentinel in set(self._desks) - set(self.sentinels()):
+            self._dismiss(self._desks.pop(sentinel).workers)
+
+    def probe(self, tunnel: str, address: Address) -> None:
+        """Let a node be asked for its role, with the credentials of a tunnel."""
+        if (tunnel, address) not in self._probers:
+            settings = self._tunnels[tunnel]
+            prober = Prober(tunnel, address, Credentials(settings.redis_user, settings.redis_password),
+                            settings.connect_timeout, settings.role_check != "no")
+            post = self._post
+            worker = Worker("role %s" % (address,), lambda: post(prober.probe()), prober.interrupt, prober.close)
+            self._probers[(tunnel, address)] = worker
+            worker.start()
+        self._probers[(tunnel, address)].call()
+
+    def keep_probers(self, tunnel: str, wanted: t.Set[Address]) -> None:
+        """End the tunnel's connections to nodes that nobody asks for any more."""
+        for key in [key for key in self._probers if key[0] == tunnel and key[1] not in wanted]:
+            self._dismiss([self._probers.pop(key)])
+
+    def dismiss_all(self, deadline: Deadline) -> None:
+        """End all workers; returns at the deadline at the latest."""
+        for desk in self._desks.values():
+            self._dismiss(desk.workers)
+        self._dismiss(list(self._probers.values()))
+        for worker in self._leaving:
+            worker.join(deadline)
+        self._desks, self._probers, self._leaving = {}, {}, []
+
+    def _dismiss(self, workers: t.Sequence[Worker]) -> None:
+        for worker in workers:
+            worker.dismiss()
+        self._leaving = [worker for worker in self._leaving if not worker.join(Deadline(0))] + list(workers)
+
+
+def _nowhere(message: t.Any) -> None:
+    raise AssertionError("the crew was put to work before report_to")

@@ -1,0 +1,114 @@
+"""Answers in, decision out: which master the Sentinels agree on. Pure: no clock, no I/O, no state.
+
+The rules, in their order (config-epoch: "the greater version always wins", Redis Sentinel documentation,
+"Configuration propagation"; the rest guards against what was seen to go wrong in the field):
+1. The highest config-epoch among the answers decides.
+2. At a tie, the address that a majority of the known Sentinels names.
+3. Without a majority, the current master while it says that it is master; else one that says so.
+4. A lower epoch than the current one (Sentinels were reset) counts only from a majority of the known Sentinels.
+No address is chosen before it was asked for its role.
+"""
+import collections
+import typing as t
+
+from st.address import Address
+from st.wire.role import MASTER, REPLICA, UNKNOWN, Role
+
+UNREACHABLE = "unreachable"
+NO_EPOCH = -1
+
+
+class Vote(t.NamedTuple):
+    """One Sentinel names an address at an epoch (None: it does not tell). `voter` tells Sentinels apart."""
+
+    voter: str
+    address: Address
+    epoch: t.Optional[int] = None
+
+
+class Current(t.NamedTuple):
+    """The master that connections go to now."""
+
+    address: Address
+    epoch: t.Optional[int] = None
+
+
+class Verdict(t.NamedTuple):
+    """What to do: `choice` is the master to have (None: keep what there is), `ask` whose role is wanted first."""
+
+    choice: t.Optional[Current] = None
+    ask: t.Tuple[Address, ...] = ()
+    agreeing: int = 0  # Sentinels that name the choice, or the current master when it is kept
+    settled: bool = True  # nothing is unusual: the answers agree and the current master was named
+    reason: str = ""  # in words, what stands in the way
+
+
+def decide(votes: t.Sequence[Vote], current: t.Optional[Current], roles: t.Mapping[Address, Role],
+           known: int, complete: bool = True, strict: bool = False) -> Verdict:
+    """Return the verdict on one round of answers.
+
+    `roles`: what each address said it is, in this round; absent when it was not asked yet.
+    `known`: Sentinels that could have answered, for majorities. `complete`: no more answers are expected;
+    before that only a newer epoch than the current one counts. `strict`: a role that is not told is no master.
+    """
+    votes = list({vote.voter: vote for vote in votes}.values())
+    top = max((_epoch(vote) for vote in votes), default=NO_EPOCH)
+    if not votes or (not complete and (current is None or top <= _epoch(current))):
+        return Verdict(agreeing=_agreeing(votes, current), settled=False)
+    ranked, epoch = _ranked(votes, current, top, known)
+    return _first_usable(ranked, epoch, votes, current, roles, strict)
+
+
+def _ranked(votes: t.Sequence[Vote], current: t.Optional[Current], top: int,
+            known: int) -> t.Tuple[t.List[Address], t.Optional[int]]:
+    """Return the addresses to consider, best first, and the epoch that a choice among them has."""
+    lower = top < _epoch(current)
+    counts = collections.Counter(vote.address for vote in votes if lower or vote.epoch is None or vote.epoch == top)
+    # Who does not tell an epoch supports an address, but does not put one up against those who do.
+    by_count = sorted({vote.address for vote in votes if lower or _epoch(vote) == top},
+                      key=lambda address: (-counts[address], address))
+    epoch = None if top == NO_EPOCH else top
+    if counts[by_count[0]] * 2 > known:
+        return by_count[:1], epoch
+    if current is not None and lower:
+        return [current.address], current.epoch
+    if current is not None and (top == _epoch(current) or current.address in by_count):
+        # A minority does not outvote it, whether or not it is among those that are named.
+        return [current.address] + [address for address in by_count if address != current.address], epoch
+    return by_count, epoch
+
+
+def _first_usable(ranked: t.Sequence[Address], epoch: t.Optional[int], votes: t.Sequence[Vote],
+                  current: t.Optional[Current], roles: t.Mapping[Address, Role], strict: bool) -> Verdict:
+    """Choose the first that says it is master, else the first that does not tell; ask those that were not asked."""
+    for address in ranked:
+        if address not in roles:  # it may yet say master
+            unasked = tuple(other for other in ranked if other not in roles)
+            return Verdict(None, unasked, _agreeing(votes, current), False)
+        if roles[address].name == MASTER:
+            return _chosen(Current(address, epoch), votes)
+    for address in ranked:
+        if roles[address].name == UNKNOWN and not strict:
+            return _chosen(Current(address, epoch), votes)
+    wrong = "; ".join(_wrong(address, roles[address]) for address in ranked)
+    return Verdict(None, (), _agreeing(votes, current), False, wrong)
+
+
+def _chosen(choice: Current, votes: t.Sequence[Vote]) -> Verdict:
+    return Verdict(choice, (), _agreeing(votes, choice), {vote.address for vote in votes} == {choice.address})
+
+
+def _wrong(address: Address, role: Role) -> str:
+    if role.name == UNREACHABLE:
+        return role.detail
+    if role.name == UNKNOWN:
+        return "%s does not tell its role: %s" % (address, role.detail)
+    return "%s says that it is %s, not master" % (address, "a replica" if role.name == REPLICA else role.name)
+
+
+def _agreeing(votes: t.Iterable[Vote], current: t.Optional[Current]) -> int:
+    return sum(1 for vote in votes if current is not None and vote.address == current.address)
+
+
+def _epoch(holder: t.Union[Vote, Current, None]) -> int:
+    return NO_EPOCH if holder is None or holder.epoch is None else holder.epoch

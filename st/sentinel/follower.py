@@ -1,0 +1,175 @@
+"""Follow one master: from the answers of a round and the roles of nodes to the row in the table."""
+import logging
+import time
+import typing as t
+
+from st.address import Address
+from st.config.values import TunnelSettings
+from st.event import Event
+from st.nat import NatMap
+from st.sentinel.answers import Answer, Report
+from st.sentinel.election import Current, Verdict, Vote, decide
+from st.sentinel.masters import MasterRow, Target
+from st.sentinel.prober import Probed
+from st.wire.role import MASTER
+
+logger = logging.getLogger(__name__)
+
+# A Sentinel that says one of these of the master is about to fail it over, or does.
+TROUBLE_FLAGS = frozenset(["s_down", "o_down", "failover_in_progress", "disconnected"])
+
+
+class Round(t.NamedTuple):
+    """What one round of asking has brought so far."""
+
+    reports: t.Sequence[Report]
+    known: int  # Sentinels that could have answered
+    complete: bool  # no more reports are expected
+    heard: str  # event, poll or hint: why the round was made
+
+
+class Follower:
+    """Decides for one tunnel. Only the watcher thread calls it; it never blocks."""
+
+    def __init__(self, tunnel: TunnelSettings, row: MasterRow, nat_map: NatMap, probe: t.Callable[[str, Address], None],
+                 on_stale: t.Callable[[str, int], int], min_sentinels: int = 0, serve_outage: bool = True) -> None:
+        self.tunnel = tunnel
+        self.row = row
+        self._translate = nat_map.apply
+        self._probe = probe
+        self._on_stale = on_stale  # cuts the connections older than a generation, returns how many
+        self._probed = {}  # type: t.Dict[Address, Probed]  # of this round
+        self._asked = set()  # type: t.Set[Address]  # to be probed in this round
+        self._last_good = time.monotonic()  # when the current master was last known to be one
+        self._min_sentinels = min_sentinels
+        self._serve_outage = serve_outage
+        self._state = ""  # the name of the last state that was logged
+        self.agreeing = 0  # Sentinels, read by status
+        self.settled = False  # nothing unusual: the watcher need not hurry
+        self.since = 0.0  # Unix time of the last adoption, read by status
+        self.switches = 0
+
+    def begin(self) -> None:
+        """Begin a round: what nodes said in the last one is old; ask the current master at the same time as Sentinels."""
+        self._probed.clear()
+        self._asked.clear()
+        self.settled = False
+        current = self.row.current()
+        if current is not None:
+            self._want(current.address)
+
+    def wanted(self) -> t.Set[Address]:
+        """Return the addresses that are worth a connection of ours."""
+        return set(self._asked)
+
+    def take(self, probed: Probed) -> None:
+        """Note what a node said."""
+        if probed.address not in self._asked:
+            return  # of an earlier round, about a node that nobody asks for now
+        self._probed[probed.address] = probed
+        current = self.row.current()
+        if current is not None and probed.address == current.address and probed.role.name == MASTER:
+            self._last_good = time.monotonic()
+
+    def consider(self, round: Round) -> None:
+        """Decide on what is known so far: adopt, keep, ask for a role, or note in words what is wrong."""
+        answers = [(report.voter, report.answers.get(self.tunnel.master, Answer())) for report in round.reports]
+        votes = [Vote(voter, self._translate(answer.master), answer.epoch)
+                 for voter, answer in answers if answer.master]
+        target = self.row.current()
+        current = None if target is None else Current(target.address, target.epoch)
+        roles = {address: probed.role for address, probed in self._probed.items()}
+        verdict = decide(votes, current, roles, round.known, round.complete, self.tunnel.role_check == "strict")
+        for address in verdict.ask:
+            self._want(address)
+        if verdict.choice is not None:
+            self._settle(verdict.choice, verdict.agreeing, round)
+        if round.complete and not verdict.ask:
+            self._conclude(verdict, round, [answer for _, answer in answers])
+
+    def _want(self, address: Address) -> None:
+        if address not in self._asked:
+            self._asked.add(address)
+            self._probe(self.tunnel.name, address)
+
+    def _settle(self, choice: Current, agreeing: int, round: Round) -> None:
+        """Make the choice the row's target, as a new generation when it is another node or another reign."""
+        probed, old = self._probed[choice.address], self.row.current()
+        if probed.endpoint is None:  # it is named still, but this round has not reached it
+            return
+        new = Target(choice.address, probed.endpoint, choice.epoch, probed.role.name == MASTER)
+        self.agreeing = agreeing
+        if old is None or not _same_reign(old, new, probed):
+            self._adopt(old, new, round)
+        elif new != old:
+            self.row.refine(new._replace(endpoint=old.endpoint))
+
+    def _adopt(self, old: t.Optional[Target], new: Target, round: Round) -> None:
+        generation = self.row.adopt(new, self._reason_to_hold(round))
+        started = time.monotonic()
+        closed = self._on_stale(self.tunnel.name, generation)
+        took = time.monotonic() - started
+        gap, self._last_good = started - self._last_good, started
+        self.since = time.time()
+        told = dict(epoch=new.epoch, heard=round.heard, sentinels="%d/%d" % (self.agreeing, round.known))
+        if old is None:
+            logger.info(Event("master", tunnel=self.tunnel.name, master=new.address, **told))
+        else:
+            self.switches += 1
+            logger.warning(Event("switch", tunnel=self.tunnel.name, old=old.address, new=new.address, gap="%.1fs" % gap,
+                                 closed=closed, took="%.0fms" % (took * 1000), **told))
+        if not new.verified:
+            logger.warning(Event("role_unknown", tunnel=self.tunnel.name, master=new.address,
+                                 error=self._probed[new.address].role.detail, means="used as named by the sentinels"))
+
+    def _conclude(self, verdict: Verdict, round: Round, answers: t.Sequence[Answer]) -> None:
+        """End a round: hold or release new connections, and say in words what is wrong."""
+        trouble = TROUBLE_FLAGS.intersection(flag for answer in answers for flag in answer.flags)
+        self.settled = verdict.choice is not None and verdict.settled and not trouble
+        self.agreeing = verdict.agreeing
+        hold = self._reason_to_hold(round)
+        failing = "failover in progress" if trouble.intersection(["failover_in_progress", "o_down"]) else ""
+        wrong = verdict.reason or ("" if verdict.choice else _no_answer(round.reports, answers))
+        why = ", ".join(filter(None, [hold, failing if wrong or hold else "", wrong]))
+        if why:
+            answered = sum(1 for report in round.reports if not report.error)
+            why = "%d of %d sentinels answer, %s" % (answered, round.known, why)
+        self.row.conclude(why, bool(hold))
+        self._log_state(why, verdict, bool(hold))
+
+    def _reason_to_hold(self, round: Round) -> str:
+        if self.agreeing < self._min_sentinels:
+            return "only %d agree on the master, min_sentinels is %d" % (self.agreeing, self._min_sentinels)
+        if not self._serve_outage and all(report.error for report in round.reports):
+            return "sentinel_outage is refuse"
+        return ""
+
+    def _log_state(self, why: str, verdict: Verdict, held: bool) -> None:
+        """Write one line when the state changes: not one for each round."""
+        target = self.row.current()
+        probed = None if target is None else self._probed.get(target.address)
+        good = probed is not None and probed.role.name == MASTER
+        state = "master_ok" if not why else "master_kept" if good and not held else "no_master"
+        if not why and not verdict.settled:
+            state, why = "sentinels_disagree", "they name different masters"
+        if state == self._state or (not self._state and state == "master_ok"):
+            return
+        self._state = state
+        level = logging.INFO if state == "master_ok" else logging.WARNING
+        master = {} if target is None else {"master": target.address}
+        logger.log(level, Event(state, tunnel=self.tunnel.name, **dict(master, why=why) if why else master))
+
+
+def _same_reign(old: Target, new: Target, probed: Probed) -> bool:
+    """Tell whether connections to `old` may stay: the same node, however it is spelled, at no newer epoch."""
+    same_node = old.endpoint == new.endpoint or (old.address == new.address and old.endpoint in probed.endpoints)
+    newer = new.epoch is not None and old.epoch is not None and new.epoch > old.epoch
+    return same_node and not newer
+
+
+def _no_answer(reports: t.Sequence[Report], answers: t.Sequence[Answer]) -> str:
+    problems = [answer.problem for answer in answers if answer.problem]
+    if problems and all(answer.unknown for answer in answers if answer.problem or answer.master):
+        return "none of them monitors this name"
+    errors = [report.error for report in reports if report.error]
+    return (problems + errors + [""])[0]

@@ -1,0 +1,99 @@
+"""The table of masters: for each tunnel its target and generation, and waiting for one."""
+import threading
+import typing as t
+
+from st.address import Address
+from st.deadline import Deadline
+from st.wire.dial import Endpoint
+
+
+class Target(t.NamedTuple):
+    """Where a tunnel's connections go."""
+
+    address: Address  # as Sentinels name it, after the address map
+    endpoint: Endpoint  # numeric, as it was verified: nobody looks up names to connect a client
+    epoch: t.Optional[int] = None  # config-epoch, None when Sentinels do not tell
+    verified: bool = True  # it said that it is master; False: it does not tell its role
+
+
+class Snapshot(t.NamedTuple):
+    """A tunnel's row at one moment. `target` None: no new connection may be made, `reason` says why."""
+
+    target: t.Optional[Target]
+    generation: int
+    reason: str
+
+
+class MasterRow:
+    """One tunnel's row. The watcher alone writes it; connections read it and wait for a change."""
+
+    def __init__(self, tunnel: str, master_name: str) -> None:
+        self.tunnel = tunnel
+        self.master_name = master_name
+        self._changed = threading.Condition()  # its lock guards the attributes below
+        self._target = None  # type: t.Optional[Target]
+        self._generation = 0  # counts switches: a connection of an older generation is stale
+        self._held = False  # new connections wait although there is a target
+        self._reason = ""
+
+    def now(self) -> Snapshot:
+        """Return the row as it is."""
+        with self._changed:
+            return self._snapshot()
+
+    def current(self) -> t.Optional[Target]:
+        """Return the target, also while new connections are held."""
+        with self._changed:
+            return self._target
+
+    @property
+    def generation(self) -> int:
+        """The generation that a connection must have to be carried on."""
+        with self._changed:
+            return self._generation
+
+    def wait_usable(self, deadline: Deadline, given_up: t.Callable[[], bool] = lambda: False) -> Snapshot:
+        """Return the row once it has a usable target, at the deadline, or when `given_up` after a `wake`."""
+        with self._changed:
+            while (self._target is None or self._held) and not given_up() and not deadline.passed():
+                self._changed.wait(deadline.left())
+            return self._snapshot()
+
+    def wait_newer(self, generation: int, deadline: Deadline, given_up: t.Callable[[], bool] = lambda: False) -> None:
+        """Wait until the generation is newer, the deadline, or `given_up` after a `wake`."""
+        with self._changed:
+            while self._generation <= generation and not given_up() and not deadline.passed():
+                self._changed.wait(deadline.left())
+
+    def wake(self) -> None:
+        """Let every waiting connection look again whether it was given up."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def adopt(self, target: Target, hold: str = "") -> int:
+        """Make `target` the master of a new generation and return that: all older connections are stale from now on.
+
+        With `hold`, a reason, new connections wait all the same.
+        """
+        with self._changed:
+            self._target = target
+            self._generation += 1
+            self._held, self._reason = bool(hold), hold
+            self._changed.notify_all()
+            return self._generation
+
+    def refine(self, target: Target) -> None:
+        """Note what was learned of the same master (epoch, spelling, verified) without making connections stale."""
+        with self._changed:
+            self._target = target
+
+    def conclude(self, reason: str, hold: bool) -> None:
+        """Note in words what is wrong ("": nothing), and whether new connections wait although there is a target."""
+        with self._changed:
+            self._reason = reason
+            if self._held and not hold:
+                self._changed.notify_all()
+            self._held = hold
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(None if self._held else self._target, self._generation, self._reason)

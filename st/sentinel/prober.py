@@ -1,0 +1,87 @@
+"""Ask one Redis node for its role again and again, on a connection of our own."""
+import typing as t
+
+from st.address import Address
+from st.deadline import Deadline
+from st.errors import PeerError, PeerSilent, PeerUnreachable
+from st.sentinel.answers import Credentials
+from st.sentinel.election import UNREACHABLE
+from st.wire.conversation import Conversation
+from st.wire.dial import Endpoint, dial, lookup, set_keepalive
+from st.wire.role import UNKNOWN, Role, ask_role
+
+
+class Probed(t.NamedTuple):
+    """What a node said it is. `endpoints` is what its name meant; `endpoint` the one that was asked."""
+
+    tunnel: str
+    address: Address
+    role: Role
+    endpoint: t.Optional[Endpoint] = None
+    endpoints: t.Tuple[Endpoint, ...] = ()
+
+
+class Prober:
+    """Asks one node on behalf of one tunnel. One thread calls `probe`; any may call `interrupt`."""
+
+    def __init__(self, tunnel: str, address: Address, credentials: Credentials, timeout: float,
+                 ask: bool = True) -> None:
+        self._template = Probed(tunnel, address, Role(UNREACHABLE))
+        self._credentials = credentials
+        self._timeout = timeout  # seconds, for each probe
+        self._ask = ask  # False: being reachable is enough
+        self._kept = None  # type: t.Optional[Conversation]
+
+    def probe(self) -> Probed:
+        """Return what the node is now; never raises for what a node can do."""
+        deadline = Deadline(self._timeout)
+        try:
+            if self._kept is None:
+                self._connect(deadline)
+                return self._template._replace(role=self._role(deadline))
+            try:
+                return self._template._replace(role=self._role(deadline))
+            except PeerSilent:
+                raise
+            except PeerUnreachable:  # closed since the last probe, by `timeout` of the server or a restart
+                self.close()
+                self._connect(deadline)
+                return self._template._replace(role=self._role(deadline))
+        except PeerError as error:
+            self.close()
+            return self._template._replace(role=Role(UNREACHABLE, str(error)))
+
+    def interrupt(self) -> None:
+        """End the connection from another thread."""
+        kept = self._kept
+        if kept is not None:
+            kept.interrupt()
+
+    def close(self) -> None:
+        """Close the connection; the next probe opens another."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
+    def _connect(self, deadline: Deadline) -> None:
+        endpoints, failures = lookup(self._template.address), []
+        for endpoint in endpoints:
+            try:
+                sock = dial(endpoint, deadline)
+            except PeerUnreachable as error:
+                failures.append(str(error))
+                continue
+            set_keepalive(sock, self._timeout)
+            self._kept = Conversation(sock, str(self._template.address))
+            self._template = self._template._replace(endpoint=endpoint, endpoints=tuple(endpoints))
+            auth = self._credentials.commands()
+            if auth and self._ask:
+                self._kept.ask(auth, deadline)  # judged by the reply to ROLE
+            return
+        raise PeerUnreachable("; ".join(failures))
+
+    def _role(self, deadline: Deadline) -> Role:
+        if not self._ask:
+            return Role(UNKNOWN, "role_check = no")
+        assert self._kept is not None
+        return ask_role(self._kept, deadline)

@@ -1,0 +1,1 @@
+"""Carry the bytes. Reads the table of masters, never asks who wrote it."""

@@ -1,0 +1,205 @@
+"""The life of one client, step by step, in a thread of its own."""
+import logging
+import random
+import select
+import socket
+import threading
+import time
+import typing as t
+
+from st.config.values import TunnelSettings
+from st.deadline import Deadline
+from st.errors import PeerError, PeerRefused
+from st.event import Event
+from st.sentinel.masters import MasterRow, Snapshot, Target
+from st.tunnel.refusal import Refused, linger, no_master, say
+from st.tunnel.registry import Registry
+from st.tunnel.relay import Relay
+from st.tunnel.upstream import NotMaster, prepare
+from st.wire.dial import interrupt, reset_on_close, set_keepalive
+
+logger = logging.getLogger(__name__)
+
+RETRY_PAUSE = (0.2, 0.5)  # seconds, at random: "a few hundred milliseconds" (Sentinel client specification, step 3)
+
+
+class Tunnel(t.NamedTuple):
+    """What the connections of one tunnel share."""
+
+    settings: TunnelSettings
+    row: MasterRow
+    registry: Registry
+    hint: t.Callable[[str], None]  # tells the watcher that something looks like a switch
+
+
+class Connection:
+    """One client with its two sockets. Its owner thread alone closes them; others may `cut` and `outdate` it."""
+
+    def __init__(self, number: int, client: socket.socket, peer: str, tunnel: Tunnel) -> None:
+        self.id = number
+        self.peer = peer
+        self._client = client
+        self._tunnel = tunnel
+        self._lock = threading.Lock()  # guards the attributes below, and the sockets between shutdown and close
+        self._upstream = None  # type: t.Optional[socket.socket]
+        self._generation = -1  # of the target that it dials or carries to
+        self._carrying = False
+        self._cut = ""  # why others ended it
+        self._closed = False
+        self._relay = None  # type: t.Optional[Relay]
+        self._started = time.monotonic()
+
+    def run(self) -> None:
+        """Serve the client to the end; the thread's top."""
+        why = "error"
+        try:
+            why = self._serve()
+        except Refused as refusal:
+            why = self._cut or refusal.why
+            if refusal.line and not self._cut:
+                say(self._client, refusal.line)
+                linger(self._client)
+        except Exception:  # a fault of ours ends this connection, and no other
+            logger.exception("connection %d of tunnel %s failed", self.id, self._tunnel.settings.name)
+        finally:
+            self._close(why)
+
+    def cut(self, why: str) -> None:
+        """End it from another thread: its owner wakes, sees `why` and closes."""
+        with self._lock:
+            if not self._closed and not self._cut:
+                self._end(why)
+        self._tunnel.row.wake()
+
+    def outdate(self, generation: int) -> bool:
+        """End it if it is of an older generation; True when it was carrying bytes. One that still dials tries again."""
+        with self._lock:
+            if self._closed or self._cut or self._generation >= generation:
+                return False
+            if self._carrying:
+                self._end("switch")
+            elif self._upstream is not None:
+                interrupt(self._upstream)
+            return self._carrying
+
+    def carried(self) -> t.Tuple[int, int]:
+        """Return the bytes carried so far, to the master and to the client."""
+        relay = self._relay
+        return (0, 0) if relay is None else (relay.to_master.carried, relay.to_client.carried)
+
+    @property
+    def waiting(self) -> bool:
+        """True until it carries bytes to a master."""
+        return not self._carrying
+
+    def cut_if_quiet(self, why: str) -> None:
+        """End it unless a reply may be on its way."""
+        relay = self._relay
+        if relay is None or not relay.asked:
+            self.cut(why)
+
+    def _end(self, why: str) -> None:
+        """Wake the owner: shut both sockets down, which it sees as an end of file."""
+        self._cut = why
+        interrupt(self._client)
+        if self._upstream is not None:
+            interrupt(self._upstream)
+
+    def _serve(self) -> str:
+        self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        set_keepalive(self._client, self._tunnel.settings.keepalive)
+        first_reply = self._reach(Deadline(self._tunnel.settings.hold))
+        assert self._upstream is not None
+        self._client.setblocking(False)
+        self._upstream.setblocking(False)
+        self._relay = Relay(self._client, self._upstream, lambda: self._tunnel.hint("-READONLY"))
+        ended = self._relay.run(first_reply)
+        if ended == "master" and not self._cut:
+            self._tunnel.hint("the master ended a connection")
+            linger(self._client)
+        return self._cut or ended
+
+    def _reach(self, deadline: Deadline) -> bytes:
+        """Connect to a verified master of the current generation, trying until the deadline; raise Refused.
+
+        Returns what the master sent by itself.
+        """
+        row, failure = self._tunnel.row, ""
+        while True:
+            snapshot = row.wait_usable(deadline, self._given_up)
+            self._check_wanted()
+            if snapshot.target is None:
+                raise Refused("no_master", no_master(row.master_name, failure or snapshot.reason))
+            try:
+                with self._lock:
+                    self._generation = snapshot.generation  # before anything is dialled: from now on a switch finds it
+                first_reply = self._try(snapshot.target, deadline)
+                if self._carry():
+                    logger.debug(self._event("open", master=snapshot.target.address))
+                    return first_reply
+            except (PeerError, OSError) as error:
+                self._check_wanted()
+                if row.generation == snapshot.generation:  # else a switch interrupted it: the new target is there
+                    failure = str(error)
+                    self._wait_after(error, snapshot, deadline)
+
+    def _try(self, target: Target, deadline: Deadline) -> bytes:
+        """Connect and check the role, on a new socket that others can find."""
+        with self._lock:
+            self._drop_upstream()
+            self._upstream = socket.socket(target.endpoint.family, socket.SOCK_STREAM)
+        patience = Deadline(max(deadline.left() or 0.0, self._tunnel.settings.connect_timeout))
+        return prepare(self._upstream, target, self._tunnel.settings, patience)
+
+    def _carry(self) -> bool:
+        """Begin to carry bytes, unless the target became stale: the check and the change are one step."""
+        with self._lock:
+            self._carrying = not self._cut and self._tunnel.row.generation == self._generation
+        self._check_wanted()
+        return self._carrying
+
+    def _wait_after(self, error: Exception, snapshot: Snapshot, deadline: Deadline) -> None:
+        """Wait a moment, or for a switch, before the next try; raise Refused when there is no time for one."""
+        row = self._tunnel.row
+        if isinstance(error, PeerRefused) and error.line:
+            raise Refused("connect_failed", error.line)  # the master's own words: the client knows them
+        self._tunnel.hint("not a master" if isinstance(error, NotMaster) else "cannot connect")
+        pause = deadline.left(random.uniform(*RETRY_PAUSE))
+        row.wait_newer(snapshot.generation, Deadline(pause), self._given_up)
+        if deadline.passed():
+            reason = "; ".join(filter(None, [str(error), row.now().reason]))
+            raise Refused("connect_failed", no_master(row.master_name, reason))
+
+    def _given_up(self) -> bool:
+        return bool(self._cut)
+
+    def _check_wanted(self) -> None:
+        """Raise Refused when nobody wants this connection any more: it was cut, or the client is gone."""
+        if self._cut:
+            raise Refused(self._cut)
+        poller = select.poll()
+        poller.register(self._client.fileno(), 0)  # a hang-up is reported always; a half-close is none
+        if poller.poll(0):
+            raise Refused("client")
+
+    def _drop_upstream(self) -> None:
+        """Close the upstream leg; under the lock, since others may be about to shut it down."""
+        if self._upstream is not None:
+            self._upstream.close()
+            self._upstream = None
+
+    def _close(self, why: str) -> None:
+        with self._lock:
+            self._closed = True
+            if self._upstream is not None and self._cut == "switch":
+                reset_on_close(self._upstream)  # queued bytes must not reach the old master when a partition heals
+            self._drop_upstream()
+            self._client.close()
+        self._tunnel.registry.leave(self, why)
+        sent, received = self.carried()
+        logger.debug(self._event("close", why=why, sent=sent, received=received))
+
+    def _event(self, name: str, **fields: t.Any) -> Event:
+        age = "%.1fs" % (time.monotonic() - self._started)
+        known = dict(tunnel=self._tunnel.settings.name, id=self.id, client=self.peer)
+        return Event(name, **dict(known, **fields), **{"waited" if name == "open" else "lasted": age})

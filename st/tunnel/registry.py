@@ -1,0 +1,68 @@
+"""The open connections of one tunnel, and cutting those that are stale."""
+import threading
+import typing as t
+
+if t.TYPE_CHECKING:
+    from st.tunnel.connection import Connection
+
+
+class Counts(t.NamedTuple):
+    """Connections so far, those that ended by reason, those that are open, and the bytes of all of them."""
+
+    accepted: int
+    closed: t.Dict[str, int]
+    open: int
+    held: int  # open, and still without a master
+    to_master: int  # bytes
+    to_client: int  # bytes
+
+
+class Registry:
+    """Every connection is in here from before it dials until its owner thread has closed it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards _open and the counters
+        self._open = {}  # type: t.Dict[int, Connection]
+        self._accepted = 0
+        self._closed = {}  # type: t.Dict[str, int]
+        self._carried = (0, 0)  # bytes to the master and to the client, by connections that have ended
+
+    def enter(self, connection: "Connection") -> None:
+        """Take a connection in."""
+        with self._lock:
+            self._open[connection.id] = connection
+            self._accepted += 1
+
+    def leave(self, connection: "Connection", why: str) -> None:
+        """Let a closed connection go, counting why it ended."""
+        to_master, to_client = connection.carried()
+        with self._lock:
+            self._open.pop(connection.id, None)
+            self._closed[why] = self._closed.get(why, 0) + 1
+            self._carried = (self._carried[0] + to_master, self._carried[1] + to_client)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def connections(self) -> t.List["Connection"]:
+        """Return the connections that are open at this moment."""
+        with self._lock:
+            return list(self._open.values())
+
+    def counts(self) -> Counts:
+        """Return what has happened so far."""
+        with self._lock:
+            accepted, closed, carried = self._accepted, dict(self._closed), self._carried
+            connections = list(self._open.values())
+        moved = [connection.carried() for connection in connections]
+        return Counts(accepted, closed, len(connections), sum([connection.waiting for connection in connections]),
+                      carried[0] + sum([each[0] for each in moved]), carried[1] + sum([each[1] for each in moved]))
+
+    def cut_older(self, generation: int) -> int:
+        """Cut all connections of an older generation; return how many were carrying bytes."""
+        return sum([connection.outdate(generation) for connection in self.connections()])
+
+    def cut_all(self, why: str) -> None:
+        """Cut all connections, whatever they are doing."""
+        for connection in self.connections():
+            connection.cut(why)

@@ -1,0 +1,142 @@
+"""Bytes between two sockets, both directions in one thread. The hot path.
+
+Both sockets are non-blocking. A direction receives only when it holds nothing, so a slow receiver stops its
+sender (back-pressure) and memory is bounded. Nothing times out while both sides are open.
+"""
+import errno
+import select
+import socket
+import typing as t
+
+CHUNK = 65536  # bytes; the most that one direction holds
+AFTER_MASTER_ENDED = 2.0  # seconds of silence; Redis never half-closes: when it ends, nothing can be of use to it
+AFTER_CLIENT_ENDED = 60.0  # seconds of silence for the rest of a reply, or a hung master would keep us for ever
+READ, WRITE = select.POLLIN, select.POLLOUT
+GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
+NOTHING = memoryview(b"")
+
+
+class Flow:
+    """One direction: what was received from `source` and not yet taken by `sink`."""
+
+    def __init__(self, source: socket.socket, sink: socket.socket) -> None:
+        self._receive = source.recv
+        self._send = sink.send
+        self._sink = sink
+        self.pending = NOTHING
+        self.ended = False  # the source has sent its last byte, or the sink takes no more
+        self.carried = 0  # bytes
+
+    def receive(self) -> bytes:
+        """Take what has come; b"" when nothing has or at the end. A broken source has ended."""
+        try:
+            data = self._receive(CHUNK)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        self.ended = not data
+        return data
+
+    def send(self, data: t.Union[bytes, memoryview]) -> None:
+        """Pass on what the sink takes now and keep the rest. A broken sink ends the flow: nothing can arrive."""
+        try:
+            size = self._send(data)
+        except BlockingIOError:
+            size = 0
+        except OSError:
+            self.ended, self.pending = True, NOTHING
+            return
+        self.carried += size
+        self.pending = memoryview(data)[size:] if size < len(data) else NOTHING
+
+    @property
+    def done(self) -> bool:
+        """Everything that will ever arrive has been passed on."""
+        return self.ended and not self.pending
+
+    def pass_end_on(self) -> None:
+        """Tell the sink that nothing more will come; it can still send."""
+        try:
+            self._sink.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+
+
+class Relay:
+    """The two flows of one connection, until both have ended."""
+
+    def __init__(self, client: socket.socket, master: socket.socket, on_readonly: t.Callable[[], None]) -> None:
+        self.to_master = Flow(client, master)
+        self.to_client = Flow(master, client)
+        self.asked = False  # the client's bytes were the last that moved: a reply may be on its way
+        self._on_readonly = on_readonly  # -READONLY is a hint that this master is none any more
+        # By descriptor: the flow that comes from there, and the flow that goes there.
+        self._flows = {client.fileno(): (self.to_master, self.to_client),
+                       master.fileno(): (self.to_client, self.to_master)}
+        self._poll = select.poll()
+        self._first_end = ""
+
+    def run(self, first_reply: bytes = b"") -> str:
+        """Carry until the end; return who ended it first: client or master. The sockets stay open.
+
+        Another thread ends it by shutting both sockets down: that looks like an ordinary end of file.
+        """
+        self.to_client.send(first_reply)
+        self._watch()
+        while not (self.to_master.done and self.to_client.done):
+            ready = self._poll.poll(self._patience())
+            if not ready:
+                break  # one side has ended, and the other is silent
+            for descriptor, events in ready:
+                self._serve(descriptor, events)
+        return self._first_end
+
+    def _patience(self) -> t.Optional[float]:
+        """Return the limit of silence in milliseconds: there is one only after an end of file."""
+        if self.to_client.ended:
+            return AFTER_MASTER_ENDED * 1000
+        return AFTER_CLIENT_ENDED * 1000 if self.to_master.ended else None
+
+    def _serve(self, descriptor: int, events: int) -> None:
+        """Act on what poll said of one socket."""
+        inward, outward = self._flows[descriptor]
+        if events & (WRITE | GONE) and outward.pending:
+            self._pass_on(outward, outward.pending)
+            self._watch()
+        if inward.pending or inward.ended:
+            if events & GONE and not outward.pending:
+                self._poll.unregister(descriptor)  # nothing to be done with it now: do not spin
+        elif events & (READ | GONE):
+            self._take(inward)
+
+    def _take(self, flow: Flow) -> None:
+        """Receive and send on at once: mostly the other side takes all, and poll is asked once a message."""
+        data = flow.receive()
+        if data:
+            self.asked = flow is self.to_master
+            if data[:9] == b"-READONLY" and flow is self.to_client:
+                self._on_readonly()
+            self._pass_on(flow, data)
+            if flow.pending or flow.ended:
+                self._watch()
+        elif flow.ended:
+            self._note_end(flow is self.to_master)
+            flow.pass_end_on()
+            self._watch()
+
+    def _pass_on(self, flow: Flow, data: t.Union[bytes, memoryview]) -> None:
+        had_ended = flow.ended
+        flow.send(data)
+        if flow.ended and not had_ended:  # the sink broke
+            self._note_end(flow is self.to_client)
+
+    def _note_end(self, by_client: bool) -> None:
+        self._first_end = self._first_end or ("client" if by_client else "master")
+
+    def _watch(self) -> None:
+        """Let poll look for what each socket can do for us now. This is no system call."""
+        for descriptor, (inward, outward) in self._flows.items():
+            wanted = (0 if inward.pending or inward.ended else READ) | (WRITE if outward.pending else 0)
+            self._poll.register(descriptor, wanted)

@@ -1,0 +1,173 @@
+"""One listener a tunnel: accept, limit, and a thread for each connection."""
+import errno
+import itertools
+import logging
+import os
+import socket
+import socketserver
+import threading
+import time
+import typing as t
+
+from st.address import Address
+from st.config.values import TunnelSettings
+from st.deadline import Deadline
+from st.errors import ListenError
+from st.event import Event
+from st.sentinel.masters import MasterRow
+from st.tunnel.connection import Connection, Tunnel
+from st.tunnel.refusal import FULL, LINGER, say, swallow
+from st.tunnel.registry import Registry
+from st.wire.dial import interrupt
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 1024  # the kernel caps it at somaxconn; 5, the default, drops SYNs when clients come back all at once
+PAUSE = 0.1  # seconds without accepting when descriptors or memory have run out
+NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+MOST_LINGERING = 256  # refused clients that are still being read from
+
+
+class Seats:
+    """How many connections the whole process has room for."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._lock = threading.Lock()  # guards _taken
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Take a seat; False when there is none."""
+        with self._lock:
+            free = self._taken < self.total
+            self._taken += free
+            return free
+
+    def give_back(self) -> None:
+        """Give a seat back."""
+        with self._lock:
+            self._taken -= 1
+
+
+class TunnelServer(socketserver.ThreadingTCPServer):
+    """Listens for one tunnel. `start` and `stop` are for its owner; connections end by themselves or by `cut_all`."""
+
+    allow_reuse_address = True  # or a restart fails while old connections are in TIME_WAIT
+    request_queue_size = BACKLOG
+    daemon_threads = True
+    block_on_close = False  # connections are in the registry: a second list of threads would only leak (cpython#81374)
+
+    def __init__(self, settings: TunnelSettings, row: MasterRow, seats: Seats, hint: t.Callable[[str], None]) -> None:
+        self.registry = Registry()
+        self.refused = {"limit": 0, "no_thread": 0}  # counted by the listener thread alone
+        self.beat = time.monotonic()  # when the listener thread last went round, read by status
+        self._tunnel = Tunnel(settings, row, self.registry, hint)
+        self._seats = seats
+        self._most = min(settings.max_connections or seats.total, seats.total)
+        self._numbers = itertools.count(1)
+        self._lingering = []  # type: t.List[t.Tuple[float, socket.socket]]  # refused, to be closed at a time
+        self._stopping = threading.Event()
+        self._starved = False  # accepting is paused for want of descriptors
+        self._thread = threading.Thread(target=self.serve_forever, name="listen %s" % settings.name, daemon=True)
+        self.address_family, address = _bind_address(settings)
+        try:
+            super().__init__(address, Connection)  # type: ignore[arg-type]
+        except OSError as error:
+            where = Address(settings.listen, settings.port)
+            raise ListenError("%s: cannot listen: %s" % (where, error.strerror or error), error.errno) from error
+
+    @property
+    def address(self) -> Address:
+        """The address that it really listens on."""
+        return Address(*self.socket.getsockname()[:2])
+
+    @property
+    def limit(self) -> int:
+        """How many connections it takes at the most."""
+        return self._most
+
+    def start(self) -> None:
+        """Start to accept."""
+        self._thread.start()
+
+    def stop(self, deadline: Deadline) -> None:
+        """Stop accepting and close the listener; open connections stay. Twice is fine."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            interrupt(self.socket)  # wakes the listener thread at once; close() would not
+            if self._thread.ident is not None:
+                self.shutdown()
+                self._thread.join(deadline.left())
+            self.server_close()
+            self._close_lingering(all_of_them=True)
+
+    def get_request(self) -> t.Tuple[socket.socket, t.Any]:
+        """Accept one client. Without descriptors: pause, or poll would report the same client for ever."""
+        try:
+            accepted = super().get_request()
+        except OSError as error:
+            if error.errno in NO_RESOURCES:
+                if not self._starved:
+                    logger.error(Event("accept_paused", tunnel=self._tunnel.settings.name,
+                                       error=os.strerror(error.errno), means="new clients wait until some are freed"))
+                self._starved = True
+                self._stopping.wait(PAUSE)
+            raise  # socketserver goes on with the next
+        self._starved = False
+        return accepted
+
+    def process_request(self, request: t.Any, client_address: t.Any) -> None:
+        """Give a client its thread, or refuse it; nothing here may block."""
+        if len(self.registry) >= self._most or not self._seats.take():
+            return self._refuse(request, "limit")
+        connection = Connection(next(self._numbers), request, str(Address(*client_address[:2])), self._tunnel)
+        self.registry.enter(connection)
+        thread = threading.Thread(target=self._serve, args=(connection,), daemon=True,
+                                  name="%s #%d" % (self._tunnel.settings.name, connection.id))
+        try:
+            thread.start()
+        except RuntimeError as error:  # can't start new thread: this client is lost, no other
+            self.registry.leave(connection, "error")
+            self._seats.give_back()
+            logger.error(Event("no_thread", tunnel=self._tunnel.settings.name, error=error))
+            self._refuse(request, "no_thread")
+
+    def service_actions(self) -> None:
+        """Called by serve_forever each time it went round, twice a second at least."""
+        self.beat = time.monotonic()
+        self._close_lingering()
+
+    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
+        """Log a fault of ours; the client was closed by socketserver."""
+        logger.exception("accepting a client of tunnel %s failed", self._tunnel.settings.name)
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            connection.run()
+        finally:
+            self._seats.give_back()
+
+    def _refuse(self, client: socket.socket, why: str) -> None:
+        self.refused[why] += 1
+        logger.debug(Event("refused", tunnel=self._tunnel.settings.name, why=why, limit=self._most))
+        say(client, FULL)
+        self._lingering.append((time.monotonic() + LINGER, client))
+        self._close_lingering()
+
+    def _close_lingering(self, all_of_them: bool = False) -> None:
+        """Close the refused clients whose time is over; never wait for one."""
+        now = time.monotonic()
+        while self._lingering and (all_of_them or self._lingering[0][0] <= now
+                                   or len(self._lingering) > MOST_LINGERING):
+            _, client = self._lingering.pop(0)
+            swallow(client)
+            client.close()
+
+
+def _bind_address(settings: TunnelSettings) -> t.Tuple[t.Any, t.Any]:
+    """Return family and socket address to listen on; raise ListenError when the host is no address of this host."""
+    try:
+        found = socket.getaddrinfo(settings.listen, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise ListenError("%s: cannot listen: %s" % (Address(settings.listen, settings.port), error)) from error
+    return found[0][0], found[0][4]

@@ -1,0 +1,53 @@
+"""Reach the master for one client: dial, and ask for its role on that same socket before any client byte."""
+import socket
+
+from st.config.values import TunnelSettings
+from st.deadline import Deadline
+from st.errors import PeerError
+from st.sentinel.masters import Target
+from st.wire.conversation import Conversation
+from st.wire.dial import connect, dial, set_keepalive, set_user_timeout
+from st.wire.role import MASTER, UNKNOWN, Role, ask_role
+
+
+class NotMaster(PeerError):
+    """The node was reached and says that it is no master, or does not tell where that is demanded."""
+
+
+def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patience: Deadline) -> bytes:
+    """Connect a client's leg to the target and check its role; raise PeerError. The caller owns the socket.
+
+    Returns what the master sent by itself, for the client: nothing, as a rule. `patience` bounds the wait for the
+    role: a hung master still completes TCP handshakes, and waiting on one socket is kinder to it than dialling again.
+    """
+    connect(sock, target.endpoint, Deadline(settings.connect_timeout))
+    set_keepalive(sock, settings.keepalive)
+    set_user_timeout(sock, settings.user_timeout)
+    if settings.role_check == "no":
+        return b""
+    conversation = Conversation(sock, str(target.address))
+    role = ask_role(conversation, patience)
+    if role.name == UNKNOWN and settings.redis_password is not None:
+        role = _ask_apart(target, settings, patience)
+    _demand_master(role, target, settings.role_check == "strict")
+    return conversation.rest()
+
+
+def _ask_apart(target: Target, settings: TunnelSettings, patience: Deadline) -> Role:
+    """Ask on a connection of our own: logging in on the client's would make the client that user."""
+    sock = dial(target.endpoint, Deadline(settings.connect_timeout))
+    try:
+        conversation = Conversation(sock, str(target.address))
+        assert settings.redis_password is not None
+        words = ["AUTH", settings.redis_user, settings.redis_password.reveal()]
+        conversation.ask([[word for word in words if word is not None]], patience)
+        return ask_role(conversation, patience)
+    finally:
+        sock.close()
+
+
+def _demand_master(role: Role, target: Target, strict: bool) -> None:
+    if role.name == MASTER or (role.name == UNKNOWN and not strict):
+        return
+    said = "does not tell its role: %s" % role.detail if role.name == UNKNOWN else "says that it is %s" % role.name
+    raise NotMaster("%s: %s" % (target.address, said))

@@ -1,0 +1,96 @@
+"""RESP2: commands to bytes, replies to values. No I/O. The only module that imports hiredis."""
+import re
+import typing as t
+
+import hiredis
+
+Word = t.Union[bytes, str, int]
+Command = t.Sequence[Word]
+Reply = t.Any  # bytes, int, None, ReplyError, or a list of these
+ReplyError = hiredis.ReplyError
+
+MOST_BYTES = 4 << 20  # no reply that we ask for comes near this
+# hiredis makes room for as many elements as a header announces, before one of them has come.
+HUGE_ARRAY = re.compile(rb"(?:^|\n)[*%~>]\d{6,}")
+# Which of these a bad reply raises differs between hiredis 1.0 and 3.5.
+READER_FAULTS = (hiredis.ProtocolError, SystemError, MemoryError, ValueError)
+
+
+class MalformedReply(ValueError):
+    """The bytes are not RESP, or announce more than anything we ask for."""
+
+
+class _More:
+    """The type of MORE, so that no reply can be taken for it."""
+
+
+MORE = _More()
+
+
+def encode(commands: t.Iterable[Command]) -> bytes:
+    """Return the bytes of several commands, each an array of binary-safe bulk strings."""
+    parts = []  # type: t.List[bytes]
+    for command in commands:
+        parts.append(b"*%d\r\n" % len(command))
+        for word in command:
+            data = word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogateescape")
+            parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+class ReplyReader:
+    """Cuts a stream of bytes into replies; what it holds is bounded. Useless after MalformedReply."""
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader()
+        self._raw = bytearray()  # fed since the last moment when no reply was left in the reader
+        self._taken = 0  # replies taken out of _raw
+
+    def feed(self, data: bytes) -> None:
+        """Add received bytes; raise MalformedReply when they could only be an attack or not RESP."""
+        self._raw += data
+        if len(self._raw) > MOST_BYTES:
+            raise MalformedReply("more than %d bytes in replies" % MOST_BYTES)
+        if HUGE_ARRAY.search(self._raw, max(0, len(self._raw) - len(data) - 8)):
+            raise MalformedReply("an array of 100000 elements or more")
+        self._reader.feed(data)
+
+    def take(self) -> t.Union[Reply, _More]:
+        """Return the next reply, or MORE when it is not complete yet."""
+        try:
+            reply = self._reader.gets()
+        except READER_FAULTS as error:
+            raise MalformedReply(str(error)) from error
+        if reply is False:  # hiredis for "not complete"; RESP2 has no such value
+            return MORE
+        self._taken += 1
+        if not self._reader.has_data():
+            self._raw.clear()
+            self._taken = 0
+        return reply
+
+    def rest(self) -> bytes:
+        """Return the bytes after the replies taken so far, unchanged."""
+        if not self._taken:
+            return bytes(self._raw)
+        counter, taken = hiredis.Reader(), 0
+        for position in range(len(self._raw)):  # hiredis does not tell where a reply ends
+            counter.feed(bytes(self._raw[position:position + 1]))
+            taken += counter.gets() is not False
+            if taken == self._taken:
+                return bytes(self._raw[position + 1:])
+        return b""
+
+
+def text(value: Reply) -> str:
+    """Return a reply as text for people and comparisons, whatever its bytes."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def pairs(reply: Reply) -> t.Dict[str, str]:
+    """Return a flat array of names and values as a dictionary; empty when the reply is none."""
+    if not isinstance(reply, list) or len(reply) % 2:
+        return {}
+    return {text(reply[i]): text(reply[i + 1]) for i in range(0, len(reply), 2)}

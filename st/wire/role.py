@@ -1,0 +1,69 @@
+"""Ask a Redis node for its role: ROLE, else INFO replication, else HELLO."""
+import typing as t
+
+from st.deadline import Deadline
+from st.errors import PeerGarbage, PeerRefused
+from st.wire.conversation import Conversation
+from st.wire.resp import Command, Reply, ReplyError, pairs, text
+
+MASTER, REPLICA, SENTINEL, UNKNOWN = "master", "slave", "sentinel", "unknown"
+
+# Redis writes one of these to a fresh connection, unasked, and closes it.
+TURNED_AWAY = ("DENIED", "ERR max number of clients")
+
+
+class Role(t.NamedTuple):
+    """What a node says it is: master, slave, sentinel, or unknown with the error that it gave instead."""
+
+    name: str
+    detail: str = ""
+
+
+def ask_role(conversation: Conversation, deadline: Deadline) -> Role:
+    """Return the node's role; exactly the replies to our own questions are consumed.
+
+    Raises PeerUnreachable, PeerRefused when the node turned us away, PeerGarbage when it is not Redis.
+    ROLE is refused to some ACL users and unknown before Redis 2.8.12; INFO and HELLO are weaker but wider.
+    """
+    role = judge_role(_one(conversation, ["ROLE"], deadline), conversation.peer)
+    if role.name != UNKNOWN or role.detail.startswith("NOAUTH"):
+        return role
+    info = judge_info(_one(conversation, ["INFO", "replication"], deadline))
+    if info.name != UNKNOWN:
+        return info
+    hello = judge_hello(_one(conversation, ["HELLO"], deadline))
+    return hello if hello.name != UNKNOWN else role
+
+
+def judge_role(reply: Reply, peer: str) -> Role:
+    """Return what the reply to ROLE means; raise PeerRefused or PeerGarbage."""
+    if isinstance(reply, ReplyError):
+        detail = str(reply)
+        if detail.startswith(TURNED_AWAY):
+            raise PeerRefused("%s: %s" % (peer, detail), detail.encode())
+        return Role(UNKNOWN, detail)
+    name = text(reply[0]) if isinstance(reply, list) and reply else ""
+    if name not in (MASTER, REPLICA, SENTINEL):
+        raise PeerGarbage("%s: is not Redis: it answers ROLE with %.60r" % (peer, reply))
+    return Role(name)
+
+
+def judge_info(reply: Reply) -> Role:
+    """Return what the reply to INFO replication means."""
+    if isinstance(reply, bytes):
+        for line in reply.splitlines():
+            if line in (b"role:master", b"role:slave"):
+                return Role(text(line[5:]))
+    return Role(UNKNOWN, text(reply))
+
+
+def judge_hello(reply: Reply) -> Role:
+    """Return what the reply to HELLO without arguments means."""
+    name = pairs(reply).get("role", "")
+    if name in (MASTER, "replica", REPLICA, SENTINEL):
+        return Role(REPLICA if name == "replica" else name)
+    return Role(UNKNOWN, text(reply))
+
+
+def _one(conversation: Conversation, command: Command, deadline: Deadline) -> Reply:
+    return conversation.ask([command], deadline)[0]
