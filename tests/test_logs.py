@@ -115,11 +115,11 @@ def test_loggers_are_given_back(path: pathlib.Path) -> None:
     log = configure("debug", "text", str(path))
     assert (logger.level, logger.propagate) == (logging.DEBUG, False)
     log.close()
+    assert (logger.level, logger.propagate, logger.handlers) == before
     logger.setLevel(logging.ERROR)
     log.close()
     assert logger.level == logging.ERROR
     logger.setLevel(before[0])
-    assert (logger.level, logger.propagate, logger.handlers) == before
 
 
 def test_repeats_are_written_as_a_count(path: pathlib.Path) -> None:
@@ -167,6 +167,33 @@ def test_reopen_opens_the_path_again(path: pathlib.Path) -> None:
         assert path.exists()
 
 
+def test_a_reopen_that_fails_keeps_the_old_file(path: pathlib.Path) -> None:
+    """Out of descriptors, reopen() leaves the open file as it is and says so in it."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with configure("info", "text", str(path)) as log:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+        try:
+            log.reopen()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        LOGGER.info(Event("one"))
+    first, second = said(path)
+    assert first.startswith('WARNING log_not_reopened why="[Errno 24] Too many open files') and second == "INFO one"
+
+
+def test_other_threads_log_on_after_each_call(path: pathlib.Path) -> None:
+    """No call on the log keeps its lock: a thread that logs afterwards is not blocked, even after the close."""
+    log = configure("info", "text", str(path))
+    handler = logging.getLogger("st").handlers[-1]
+    record = LOGGER.makeRecord("st", logging.INFO, "f", 1, "late", (), None)
+    for call in (log.flush, log.reopen, log.close):
+        call()
+        thread = threading.Thread(target=handler.handle, args=(record,), daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive(), call
+
+
 def test_a_full_disk_costs_lines_and_nothing_else(path: pathlib.Path, capfd: t.Any) -> None:
     """No log call raises or prints on a full disk; with room again the loss is told once, then all goes on."""
     fill(path)
@@ -203,7 +230,7 @@ def test_a_vanished_directory_costs_lines_and_nothing_else(path: pathlib.Path, c
         LOGGER.info(Event("two"))
         path.parent.mkdir()
         LOGGER.info(Event("three"))
-    lost = "WARNING lost lines=2 why=\"[Errno 2] No such file or directory: '%s'\"" % path
+    lost = "WARNING lost lines=3 why=\"[Errno 2] No such file or directory: '%s'\"" % path
     assert said(path) == [lost, "INFO three"]
     assert capfd.readouterr() == ("", "")
 

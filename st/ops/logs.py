@@ -1,5 +1,6 @@
 """Logging of the process: the only module that configures it, and never when the package is imported."""
 import logging
+import time
 import typing as t
 
 from st.event import Event
@@ -27,7 +28,7 @@ class Log:
         self._handler.flush()
 
     def reopen(self) -> None:
-        """Open the log file anew, as for SIGHUP; what fails now is tried again with the next line."""
+        """Open the log file anew, as for SIGHUP; when that fails, a line in the old one says so."""
         self._handler.reopen()
 
     def close(self) -> None:
@@ -83,7 +84,7 @@ class _Handler(logging.Handler):
         try:
             self._sink.reopen()
         except OSError as error:
-            self._why_lost = str(error)  # the next line tries again, and is counted as lost if that fails too
+            self._write(own_line(time.time(), "WARNING", Event("log_not_reopened", why=error)))
         finally:
             self.release()
 
