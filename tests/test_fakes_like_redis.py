@@ -64,7 +64,7 @@ def real(tmp_path_factory: t.Any) -> t.Iterator[t.List[Address]]:
 def _server(directory: pathlib.Path, *options: str, config: t.Optional[pathlib.Path] = None) -> t.Iterator[Address]:
     with refused_address() as address:
         pass
-    command = ["redis-server"] + ([str(config)] if config else ["--save", ""])
+    command = ["redis-server"] + ([str(config)] if config else ["--save", "", "--repl-diskless-sync-delay", "0"])
     command += ["--port", str(address[1]), "--dir", str(directory)] + list(options)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:

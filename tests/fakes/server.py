@@ -141,7 +141,7 @@ class FakeServer:
         with self._lock:
             self._connections.append(connection)
             self._open.append(connection)
-        connection.thread.start()
+            connection.thread.start()  # whoever sees the connection may join its thread
 
     def _join(self, thread: threading.Thread) -> None:
         thread.join(10 * FACTOR)
