@@ -96,8 +96,7 @@ class Bed:
         named: t.List[Address] = []
 
         def switched() -> bool:
-            named[:] = [self._named(sentinel, name) for sentinel in self._answering()]
-            named[:] = [address for address in named if address != not_address]
+            named[:] = [address for address in self._all_named(name) if address != not_address]
             return bool(named)
 
         wait_until(switched, "no Sentinel names a master of %s other than %s:%d" % (name, host, port))
@@ -148,6 +147,13 @@ class Bed:
     def _named(sentinel: Node, name: str) -> Address:
         host, port = sentinel.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
         return Address(host, int(port))
+
+    def _all_named(self, name: str) -> t.Iterator[Address]:
+        for sentinel in self._answering():
+            try:
+                yield self._named(sentinel, name)
+            except OSError:  # it has died since we looked
+                continue
 
     def _following(self, name: str) -> bool:
         return all(node.cli("ROLE")[3] == "connected" for node in self._nodes[name][1:])

