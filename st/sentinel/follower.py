@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 TROUBLE_FLAGS = frozenset(["s_down", "o_down", "failover_in_progress", "disconnected"])
 
 
+DISAGREE_AFTER = 5.0  # seconds; during a failover they differ for a moment
+
+
 class Round(t.NamedTuple):
     """What one round of asking has brought so far."""
 
@@ -43,6 +46,7 @@ class Follower:
         self._last_good = time.monotonic()  # when the current master was last known to be one
         self._min_sentinels = min_sentinels
         self._serve_outage = serve_outage
+        self._agreed_at = time.monotonic()  # when the Sentinels last agreed
         self._state = ""  # the name of the last state that was logged
         self.agreeing = 0  # Sentinels, read by status
         self.settled = False  # nothing unusual: the watcher need not hurry
@@ -144,14 +148,20 @@ class Follower:
             return "sentinel_outage is refuse"
         return ""
 
+    def _disagree_for(self, verdict: Verdict) -> float:
+        """Return for how many seconds the Sentinels have named different masters."""
+        if verdict.settled:
+            self._agreed_at = time.monotonic()
+        return time.monotonic() - self._agreed_at
+
     def _log_state(self, why: str, verdict: Verdict, held: bool) -> None:
         """Write one line when the state changes: not one for each round."""
         target = self.row.current()
         probed = None if target is None else self._probed.get(target.address)
         good = probed is not None and probed.role.name == MASTER
         state = "master_ok" if not why else "master_kept" if good and not held else "no_master"
-        if not why and not verdict.settled:
-            state, why = "sentinels_disagree", "they name different masters"
+        if not why and self._disagree_for(verdict) >= DISAGREE_AFTER:
+            state, why = "sentinels_disagree", "they name different masters for %.0fs" % DISAGREE_AFTER
         if state == self._state or (not self._state and state == "master_ok"):
             return
         self._state = state

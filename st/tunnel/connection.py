@@ -16,7 +16,7 @@ from st.tunnel.refusal import Refused, linger, no_master, say
 from st.tunnel.registry import Registry
 from st.tunnel.relay import Relay
 from st.tunnel.upstream import NotMaster, prepare
-from st.wire.dial import interrupt, reset_on_close, set_keepalive
+from st.wire.dial import interrupt, interrupt_at_once, reset_on_close, set_keepalive
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Connection:
             if self._closed or self._cut or self._generation >= generation:
                 return False
             if self._carrying:
-                self._end("switch")
+                self._end("switch")  # which of all connections ends first is not known: none may wait for another
             elif self._upstream is not None:
                 interrupt(self._upstream)
             return self._carrying
@@ -99,11 +99,13 @@ class Connection:
             self.cut(why)
 
     def _end(self, why: str) -> None:
-        """Wake the owner: shut both sockets down, which it sees as an end of file."""
+        """Wake the owner, whatever it waits for."""
         self._cut = why
-        interrupt(self._client)
-        if self._upstream is not None:
+        if self._relay is not None:
+            self._relay.cut()
+        elif self._upstream is not None:
             interrupt(self._upstream)
+        interrupt_at_once(self._client)
 
     def _serve(self) -> str:
         self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

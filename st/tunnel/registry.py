@@ -1,9 +1,26 @@
 """The open connections of one tunnel, and cutting those that are stale."""
+import contextlib
+import sys
 import threading
 import typing as t
 
 if t.TYPE_CHECKING:
     from st.tunnel.connection import Connection
+
+
+@contextlib.contextmanager
+def _undisturbed() -> t.Iterator[None]:
+    """Keep the GIL for the few microseconds that each cut takes, together with `interrupt_at_once`.
+
+    Every cut wakes a thread, and each would take the GIL to clean up before the next connection is cut: the last
+    of 1,000 ended after 60-300 ms so, and after 20 ms when they have to wait.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1.0)  # seconds
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
 
 
 class Counts(t.NamedTuple):
@@ -60,7 +77,9 @@ class Registry:
 
     def cut_older(self, generation: int) -> int:
         """Cut all connections of an older generation; return how many were carrying bytes."""
-        return sum([connection.outdate(generation) for connection in self.connections()])
+        connections = self.connections()
+        with _undisturbed():
+            return sum([connection.outdate(generation) for connection in connections])
 
     def cut_all(self, why: str) -> None:
         """Cut all connections, whatever they are doing."""

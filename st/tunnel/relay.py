@@ -77,15 +77,19 @@ class Relay:
                        master.fileno(): (self.to_client, self.to_master)}
         self._poll = select.poll()
         self._first_end = ""
+        self._cut = False  # written once, by another thread
+
+    def cut(self) -> None:
+        """End it from another thread, which then shuts the client's socket down to wake this one."""
+        self._cut = True
 
     def run(self, first_reply: bytes = b"") -> str:
         """Carry until the end; return who ended it first: client or master. The sockets stay open.
 
-        Another thread ends it by shutting both sockets down: that looks like an ordinary end of file.
         """
         self.to_client.send(first_reply)
         self._watch()
-        while not (self.to_master.done and self.to_client.done):
+        while not self._cut and not (self.to_master.done and self.to_client.done):
             ready = self._poll.poll(self._patience())
             if not ready:
                 break  # one side has ended, and the other is silent
