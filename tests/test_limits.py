@@ -1,12 +1,12 @@
 """Limits of the host: how many clients fit."""
-import os
 import resource
 import typing as t
 
 import pytest
 
 from st.ops import limits
-from st.ops.limits import pids_files, raise_descriptor_limit, room, room_event, thread_limit
+from st.ops.kernel import kernel_text
+from st.ops.limits import lowest_limit, pids_files, raise_descriptor_limit, room, room_event, thread_limit
 
 
 @pytest.fixture
@@ -74,9 +74,24 @@ def test_where_the_cgroup_limits_threads() -> None:
     assert pids_files("") == []
 
 
+@pytest.mark.parametrize(
+    "nproc, pids_max, lowest",
+    [
+        (4096, [], 4096),
+        (4096, ["", "max\n", "100\n", "200\n"], 100),
+        (50, ["100\n"], 50),
+        (resource.RLIM_INFINITY, ["100\n"], 100),
+        (resource.RLIM_INFINITY, ["max\n"], None),
+    ],
+)
+def test_the_lowest_limit_of_threads_counts(nproc: int, pids_max: t.List[str], lowest: t.Optional[int]) -> None:
+    """The limit of the user, unless a cgroup's is lower; none of them is no limit."""
+    assert lowest_limit(nproc, pids_max) == lowest
+
+
 @pytest.fixture
 def nproc() -> t.Iterator[int]:
-    """Give the soft limit of threads of this user lowered by one, and set it back afterwards."""
+    """Give a soft limit of threads of this user, and set it back afterwards."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     lowered = 50000 if soft == resource.RLIM_INFINITY else soft - 1
     resource.setrlimit(resource.RLIMIT_NPROC, (lowered, hard))
@@ -84,15 +99,7 @@ def nproc() -> t.Iterator[int]:
     resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
 
 
-def test_the_lowest_limit_of_threads_counts(nproc: int) -> None:
-    """The limit of the user is the limit, unless the cgroup's is lower."""
-    with open("/proc/self/cgroup") as file:
-        readable = [path for path in pids_files(file.read()) if os.path.exists(path)]
-    texts = [open_text(path) for path in readable]
-    assert thread_limit() == min([nproc] + [int(text) for text in texts if text != "max"])
-
-
-def open_text(path: str) -> str:
-    """Return the text of a file without white space round it."""
-    with open(path) as file:
-        return file.read().strip()
+def test_the_limit_of_this_host_is_read(nproc: int) -> None:
+    """The limit is the user's or that of a cgroup this test can read too."""
+    texts = [kernel_text(path) for path in pids_files(kernel_text("/proc/self/cgroup"))]
+    assert thread_limit() == lowest_limit(nproc, texts) <= nproc  # type: ignore[operator]

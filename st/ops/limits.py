@@ -23,20 +23,23 @@ def raise_descriptor_limit() -> int:
     return _number(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
-def _set_descriptor_limit(soft: int, hard: int) -> bool:
+def _set_descriptor_limit(soft: int, hard: int) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    except (ValueError, OSError):  # above fs.nr_open, or forbidden by a sandbox: what we have must do
-        return False
-    return True
+    except (ValueError, OSError):
+        pass  # above fs.nr_open, or forbidden by a sandbox: what we have must do, and the line at the start tells it
 
 
 def thread_limit() -> t.Optional[int]:
     """Return how many threads the user or the cgroup may have, whichever is less; None is no limit."""
     nproc = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    return lowest_limit(nproc, [kernel_text(path) for path in pids_files(kernel_text("/proc/self/cgroup"))])
+
+
+def lowest_limit(nproc: int, pids_max: t.Sequence[str]) -> t.Optional[int]:
+    """Return the lowest of RLIMIT_NPROC and the texts of pids.max, "max" and "" being no limit."""
     limits = [] if nproc == resource.RLIM_INFINITY else [nproc]
-    cgroup = [kernel_text(path).strip() for path in pids_files(kernel_text("/proc/self/cgroup"))]
-    limits += [int(text) for text in cgroup if text.isdigit()]
+    limits += [int(text) for text in pids_max if text.strip().isdigit()]
     return min(limits, default=None)
 
 
