@@ -21,6 +21,7 @@ SENTINEL_EXACT = [
     b"SENTINEL SENTINELS mymaster", b"SENTINEL REPLICAS no", b"SENTINEL GET-MASTER-ADDR-BY-NAME no",
     b"SENTINEL CKQUORUM mymaster", b"SUBSCRIBE a b\r\nPING\r\nROLE", b"PSUBSCRIBE *\r\nPUNSUBSCRIBE\r\nUNSUBSCRIBE",
     b"HELLO", b"HELLO 4", b"HELLO 2 AUTH u a", b"*1\r\n$x", b"*x", b"*1\r\n#1",
+    b"QUIT\r\nPING",
     b"HELLO 3\r\nSENTINEL GET-MASTER-ADDR-BY-NAME no", b"HELLO 3\r\nSUBSCRIBE a\r\nPING\r\nUNSUBSCRIBE",
 ]
 SENTINEL_SHAPE = [
@@ -30,7 +31,7 @@ SENTINEL_SHAPE = [
 NODE_EXACT = [
     b"AUTH a", b"GET zz", b"ECHO", b"GET", b"FOO a b", b"ECHO hi", b"PUBLISH c x", b"SELECT 0", b"SELECT x",
     b"CLIENT SETNAME a", b"CLIENT SETINFO LIB-NAME a", b"SUBSCRIBE c\r\nGET a\r\nUNSUBSCRIBE",
-    b"SET a 1\r\nINCR a\r\nINCRBY a 2", b"SET b x\r\nINCR b", b"HELLO", b"HELLO 3\r\nGET zz",
+    b"SET a 1\r\nINCR a\r\nINCRBY a 2", b"SET b x\r\nINCR b", b"QUIT\r\nPING", b"HELLO", b"HELLO 3\r\nGET zz",
 ]
 NODE_SHAPE = [b"ROLE", b"CLIENT ID", b"HELLO 3\r\nROLE"]
 
@@ -131,6 +132,12 @@ def test_info_has_no_other_fields(nodes: Pair) -> None:
     real, fake = [talk(address, b"INFO replication\r\n").split(b"\r\n") for address in nodes]
     assert {line.split(b":")[0] for line in fake[1:]} <= {line.split(b":")[0] for line in real}
     assert fake[1:3] == real[1:3]
+
+
+def test_sentinel_info(sentinels: Pair) -> None:
+    """INFO tells the masters in the line of a real Sentinel."""
+    real, fake = [talk(address, b"INFO sentinel\r\n").split(b"\r\n") for address in sentinels]
+    assert set(fake[1:]) <= set(real)
 
 
 def test_password(fake_redis: t.Callable[..., FakeRedis], real: t.List[Address]) -> None:

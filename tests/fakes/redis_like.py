@@ -82,12 +82,6 @@ class RedisLike(FakeServer):
             return ["pong", text or ""]
         return Simple("PONG") if text is None else text
 
-    def on_quit(self, connection: Connection) -> Value:
-        """Reply OK and close."""
-        connection.send(b"+OK\r\n")
-        connection.close()
-        return Several()
-
     def on_auth(self, connection: Connection, *words: bytes) -> Value:
         """Take a password, or a user and a password."""
         if len(words) == 1 and self.password is None:

@@ -5,7 +5,7 @@ import typing as t
 from tests.fakes.connection import Connection
 from tests.fakes.redis_like import RedisLike
 from tests.fakes.server import Address
-from tests.fakes.wire import Error, Simple, Value, Verbatim
+from tests.fakes.wire import Error, Several, Simple, Value, Verbatim
 
 READ_ONLY = Error("READONLY You can't write against a read only replica.")
 NOT_A_NUMBER = Error("ERR value is not an integer or out of range")
@@ -61,6 +61,12 @@ class FakeRedis(RedisLike):
                   for number, (host, port) in enumerate(self.replicas)]
         lines.append("master_repl_offset:%d" % self.offset)
         return Verbatim("\r\n".join(lines) + "\r\n")
+
+    def on_quit(self, connection: Connection) -> Value:
+        """Reply OK and close; Sentinel 7.0 has no such command."""
+        connection.send(b"+OK\r\n")
+        connection.close()
+        return Several()
 
     def on_echo(self, connection: Connection, text: bytes) -> Value:
         """Reply with the text."""

@@ -68,10 +68,11 @@ class FakeSentinel(RedisLike):
     def on_info(self, connection: Connection, *sections: bytes) -> Value:
         """Tell the section `sentinel`, whatever is asked."""
         lines = ["# Sentinel", "sentinel_masters:%d" % len(self.masters), "sentinel_tilt:0"]
-        for number, (name, (address, _, flags)) in enumerate(self.masters.items()):
+        for number, (name, ((host, port), _, flags)) in enumerate(self.masters.items()):
             status = "odown" if "o_down" in flags else "sdown" if "s_down" in flags else "ok"
-            lines.append("master%d:name=%s,status=%s,address=%s:%d,slaves=%d,sentinels=%d" % (
-                (number, name, status) + tuple(address) + (len(self.replicas.get(name, ())), len(self.siblings) + 1)))
+            known = (len(self.replicas.get(name, ())), len(self.siblings) + 1)
+            lines.append("master%d:name=%s,status=%s,address=%s:%d," % (number, name, status, host, port)
+                         + "slaves=%d,sentinels=%d" % known)
         return Verbatim("\r\n".join(lines) + "\r\n")
 
     def on_sentinel(self, connection: Connection, subcommand: bytes, *words: bytes) -> Value:

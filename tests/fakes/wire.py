@@ -17,11 +17,11 @@ class Verbatim(str):
     """A text that RESP3 marks as such, as INFO does; a bulk string in RESP2."""
 
 
-class Push(list):
+class Push(t.List[t.Any]):
     """An array that RESP3 marks as out of band, as Pub/Sub does."""
 
 
-class Several(list):
+class Several(t.List[t.Any]):
     """Replies that one command gets one after the other."""
 
 
@@ -95,7 +95,7 @@ class RequestParser:
         return end, words
 
 
-def _number(digits: bytes, problem: str) -> int:
+def _number(digits: bytearray, problem: str) -> int:
     if not digits.strip().isdigit():
         raise ProtocolError(problem)
     return int(digits)

@@ -43,8 +43,10 @@ class World:
 
     def close(self) -> None:
         """Close every node and Sentinel."""
-        for server in self.sentinels + self.nodes:  # type: ignore[operator]
-            server.close()
+        for sentinel in self.sentinels:
+            sentinel.close()
+        for node in self.nodes:
+            node.close()
 
     def _set_roles(self, master: FakeRedis) -> None:
         # The old master is demoted before the new one is promoted: never two at a time.
