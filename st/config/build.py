@@ -22,17 +22,17 @@ class Sources(t.NamedTuple):
 
 
 class Built(t.NamedTuple):
-    """The settings, and what a tunnel without any of its own has."""
+    """The settings, and when there are no tunnels in them, what one has that nobody wrote anything about."""
 
     settings: Settings
-    template: TunnelSettings
+    template: t.Optional[TunnelSettings]
 
 
 def build(sources: Sources, environ: t.Mapping[str, str], findings: Findings) -> Built:
     """Return the settings that `sources` make; they are of use only when `findings` has no problem."""
     builder = _Builder(sources, environ, findings)
     settings = builder.settings()
-    return Built(settings, builder.template())
+    return Built(settings, None if settings.tunnels else builder.template())
 
 
 class _Builder:

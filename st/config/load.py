@@ -2,6 +2,7 @@
 import os
 import typing as t
 
+from st.address import parse_port
 from st.config.build import Sources, build
 from st.config.environment import CONFIG, TUNNELS, as_utf8, read_environment, read_tunnels
 from st.config.files import FileText, read_file, reason
@@ -9,7 +10,6 @@ from st.config.findings import Findings
 from st.config.ini import read_ini
 from st.config.json_file import read_json
 from st.config.kinds import name as check_name
-from st.config.ports import free_ports
 from st.config.sheet import Given, Sheet, is_secret
 from st.config.values import Loaded, Settings
 from st.config.words import read_words
@@ -55,16 +55,16 @@ def parse(
 
 
 def with_tunnels(loaded: Loaded, names: t.Iterable[str]) -> Settings:
-    """Return the settings with a tunnel more for each master name, sorted, on the next free ports."""
-    tunnels = list(loaded.settings.tunnels)
-    free = free_ports(loaded.template.port, [tunnel.port for tunnel in tunnels])
-    for name in sorted(names):
+    """Return the settings; when they have no tunnels, with one for each master name, sorted, on ports counted up."""
+    template = loaded.template
+    if template is None:
+        return loaded.settings
+    tunnels = []
+    for port, name in enumerate(sorted(names), template.port):
         try:
-            tunnels.append(loaded.template._replace(name=check_name(name), master=name, port=next(free)))
+            tunnels.append(template._replace(name=check_name(name), master=name, port=parse_port(str(port))))
         except ValueError as error:
-            raise ConfigError(["master name: %s" % error]) from error
-        except StopIteration as error:
-            raise ConfigError(["no port is left for tunnel %r: begin lower with --port" % name]) from error
+            raise ConfigError(["no tunnel for master name %r: %s" % (name, error)]) from error
     return loaded.settings._replace(tunnels=tuple(tunnels))
 
 

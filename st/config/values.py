@@ -44,10 +44,12 @@ class Settings(t.NamedTuple):
 
 
 class Loaded(t.NamedTuple):
-    """Settings, the file they came from, what to tell about them, and what a tunnel without any of its own has."""
+    """Settings, the file they came from, and what to tell about them."""
 
     settings: Settings
     source: t.Optional[str]  # None: no file
     warnings: t.Tuple[str, ...]
     notes: t.Tuple[str, ...]
-    template: TunnelSettings  # its name is empty, its port the first to count up from
+    # What a tunnel has that nobody wrote anything about; None when there are tunnels. Its name is empty, its port is
+    # the first to count up from.
+    template: t.Optional[TunnelSettings]

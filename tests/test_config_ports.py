@@ -1,0 +1,125 @@
+"""Ports: words choose tunnels, ports are counted up, and no two tunnels may claim one address."""
+import typing as t
+
+import pytest
+
+from st.config import with_tunnels
+from st.errors import ConfigError
+from tests.configs import HEAD, loaded, problems, settings
+
+FILE = HEAD + "[tunnel:a]\nport = 6380\nhold = 5s\n[tunnel:b]\nport = 6390\n"
+
+
+def _ports(text: str, **more: t.Any) -> t.List[t.Tuple[str, str, int]]:
+    return [(tunnel.name, tunnel.listen, tunnel.port) for tunnel in settings(text, **more).tunnels]
+
+
+def test_without_words_the_file_decides() -> None:
+    """Every section runs."""
+    assert [name for name, _, _ in _ports(FILE)] == ["a", "b"]
+
+
+def test_words_choose_what_runs() -> None:
+    """A word keeps what the file says, a port or an address in it wins, others of the file do not run."""
+    assert _ports(FILE, names=["b"]) == [("b", "127.0.0.1", 6390)]
+    assert _ports(FILE, names=["a=1"]) == [("a", "127.0.0.1", 1)]
+    assert settings(FILE, names=["a=1"]).tunnels[0].hold == 5.0
+    assert _ports(FILE, names=["a=[::1]:1"], options={"listen": "0.0.0.0"}) == [("a", "::1", 1)]
+
+
+def test_words_of_the_command_line_win_over_the_environment() -> None:
+    """The command line chooses; what the environment says of a chosen tunnel still holds."""
+    environ = {"SENTINEL_TUNNEL_TUNNELS": "a=10.0.0.1:7,c=8", "SENTINEL_TUNNEL_LISTEN": "10.0.0.2"}
+    assert _ports(FILE, environ=environ) == [("a", "10.0.0.1", 7), ("c", "10.0.0.2", 8)]
+    assert _ports(FILE, environ=environ, names=["c"]) == [("c", "10.0.0.2", 8)]
+    assert _ports(FILE, environ=environ, names=["a=9"]) == [("a", "10.0.0.1", 9)]
+    assert _ports(FILE, environ=environ, options={"listen": "10.0.0.3"})[0] == ("a", "10.0.0.3", 7)
+
+
+def test_new_names_count_ports_up() -> None:
+    """In the order given, from 6379 or from --port, past the ports that others have."""
+    names = ["x", "a", "y=6382", "z", "w"]
+    assert [port for _, _, port in _ports(FILE, names=names)] == [6379, 6380, 6382, 6381, 6383]
+    assert [port for _, _, port in _ports(FILE, names=["x", "y"], options={"port": "1"})] == [1, 2]
+
+
+def test_the_first_port_may_stand_in_the_file() -> None:
+    """With a port in the process section, sections without one count up from it."""
+    assert _ports(HEAD + "port = 7000\n[tunnel:a]\n[tunnel:b]\nport = 7000\n") == [
+        ("a", "127.0.0.1", 7001), ("b", "127.0.0.1", 7000)]
+
+
+def test_ports_run_out() -> None:
+    """The tunnel that gets none is named."""
+    assert problems(HEAD, names=["x", "y"], options={"port": "65535"}) == [
+        "tunnel 'y': no port is left for tunnel 'y' above 65535: name one"]
+
+
+@pytest.mark.parametrize("one, other", [
+    ("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("localhost", "LOCALHOST"),
+    ("::1", "0:0:0:0:0:0:0:1"), ("::", "::1"), ("::", "127.0.0.1"), ("0.0.0.0", "localhost"),
+])
+def test_two_tunnels_on_one_address_are_wrong(one: str, other: str) -> None:
+    """A wildcard covers every address of its port."""
+    text = HEAD + "[tunnel:a]\nport = 1\nlisten = %s\n[tunnel:b]\nlisten = %s\nport = 1\n" % (one, other)
+    found, = problems(text)
+    assert found.startswith("f:8: tunnel 'b' listens on ")
+    assert "tunnel 'a' already on " in found and found.endswith(" (f:4): choose another port")
+
+
+@pytest.mark.parametrize("one, other", [("127.0.0.1", "127.0.0.2"), ("::1", "127.0.0.1"), ("0.0.0.0", "::1")])
+def test_one_port_on_two_addresses_is_right(one: str, other: str) -> None:
+    """Tunnels on different addresses may share a port."""
+    assert problems(HEAD, names=["a=[%s]:1" % one, "b=[%s]:1" % other]) == []
+
+
+def test_a_tunnel_that_does_not_run_claims_nothing() -> None:
+    """Words may choose one of two tunnels that could not run together."""
+    assert problems(HEAD + "[tunnel:a]\nport = 1\n[tunnel:b]\nport = 1\n", names=["b"]) == []
+
+
+def test_wrong_values_do_not_hide_other_problems() -> None:
+    """A port or an address that is wrong is told once and claims nothing."""
+    assert problems(HEAD + "[tunnel:a]\nport = x\n[tunnel:b]\nlisten = /x\nport = 1\n[tunnel:c]\nport = 1\n") == [
+        "f:4: port: 'x' is not a port number",
+        "f:6: listen: '/x': unix sockets are not supported yet: write an address such as 127.0.0.1",
+    ]
+
+
+@pytest.mark.parametrize("word, message", [
+    ("a=", "'' is not a port number"), ("a=b:x", "'x' is not a port number"), ("=1", "a name is missing"),
+    ("a=:1", "'' has no host"), ("a=/x:1", "'/x': unix sockets are not supported yet"), ("", "a name is missing"),
+])
+def test_a_wrong_word_is_told(word: str, message: str) -> None:
+    """The word is shown with what is wrong and the forms that are right."""
+    found, = problems(HEAD, names=[word])
+    assert found.startswith("argument %r: %s" % (word, message))
+    assert found.endswith(": write NAME, NAME=PORT or NAME=HOST:PORT")
+
+
+def test_a_word_may_name_what_holds_an_equals_sign() -> None:
+    """Only the last equals sign separates the port."""
+    assert _ports(HEAD, names=["a=b=1"]) == [("a=b", "127.0.0.1", 1)]
+
+
+def test_names_that_sentinels_know_become_tunnels() -> None:
+    """Sorted, on ports counted up from the first, with the settings of a tunnel that nobody wrote anything about."""
+    result = loaded(HEAD + "hold = 5s\n", options={"port": "7000", "listen": "0.0.0.0"})
+    assert result.settings.tunnels == ()
+    tunnels = with_tunnels(result, ["b", "a"]).tunnels
+    assert [(tunnel.name, tunnel.master, tunnel.listen, tunnel.port, tunnel.hold) for tunnel in tunnels] == [
+        ("a", "a", "0.0.0.0", 7000, 5.0), ("b", "b", "0.0.0.0", 7001, 5.0)]
+
+
+def test_names_that_sentinels_know_change_nothing_beside_tunnels() -> None:
+    """A configuration that has tunnels is complete."""
+    result = loaded(FILE)
+    assert with_tunnels(result, ["x"]) is result.settings
+
+
+def test_names_that_cannot_be_tunnels_are_told() -> None:
+    """A name that cannot be printed, and one for which no port is left."""
+    with pytest.raises(ConfigError, match="no tunnel for master name .*control characters"):
+        with_tunnels(loaded(HEAD), ["a\n"])
+    with pytest.raises(ConfigError, match="no tunnel for master name 'b': port 65536 is not"):
+        with_tunnels(loaded(HEAD, options={"port": "65535"}), ["a", "b"])
