@@ -1,13 +1,17 @@
 """One process: builds everything, starts and stops it in order. The only wiring."""
+import errno
 import logging
 import os
 import time
 import typing as t
 
 from st import __version__
+from st.address import Address
 from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
+from st.errors import ListenError
 from st.event import Event
+from st.ops.holder import holder_of
 from st.ops.status import NO_MASTER, STARTING, UP, ProcessStatus, SentinelStatus, TunnelStatus
 from st.sentinel.answers import Credentials
 from st.sentinel.crew import Brief, Crew
@@ -43,8 +47,7 @@ class App:
         """Listen on every address, then begin to watch and to accept; raise ListenError and leave nothing behind."""
         try:
             for tunnel in self._settings.tunnels:
-                server = TunnelServer(tunnel, self._rows[tunnel.name], self._seats, self._hint)
-                self._servers[tunnel.name] = server
+                self._servers[tunnel.name] = self._listen(tunnel)
         except BaseException:
             self.stop(0)
             raise
@@ -53,7 +56,7 @@ class App:
             server.start()
 
     def stop(self, drain: float, hurry: t.Callable[[], bool] = lambda: False) -> None:
-        """Stop accepting, let connections end for up to `drain` seconds or until `hurry`, cut the rest, end all threads."""
+        """Stop accepting, let connections end for `drain` seconds or until `hurry`, cut the rest, end all threads."""
         for server in self._servers.values():
             server.stop(Deadline(STOP_WAIT))
         self._drain(Deadline(drain), hurry)
@@ -83,6 +86,15 @@ class App:
                                             self._crew.hears_events(sentinel),
                                             None if report is None or error else report.latency, error))
         return ProcessStatus(__version__, os.getpid(), self._started, tunnels, tuple(sentinels))
+
+    def _listen(self, tunnel: TunnelSettings) -> TunnelServer:
+        try:
+            return TunnelServer(tunnel, self._rows[tunnel.name], self._seats, self._hint)
+        except ListenError as error:
+            holder = holder_of(Address(tunnel.listen, tunnel.port)) if error.errno == errno.EADDRINUSE else None
+            if holder is None:
+                raise
+            raise ListenError("%s: %s" % (error, holder), error.errno) from error
 
     def _follower(self, tunnel: TunnelSettings) -> Follower:
         return Follower(tunnel, self._rows[tunnel.name], self._settings.nat_map, self._crew.probe, self._cut_stale,

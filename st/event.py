@@ -11,8 +11,8 @@ class Event:
 
     __slots__ = ("name", "fields")
 
-    def __init__(self, name: str, **fields: t.Any) -> None:
-        self.name = name
+    def __init__(self, _event: str, **fields: t.Any) -> None:  # a field may well be called "name"
+        self.name = _event
         self.fields = fields
 
     def __str__(self) -> str:

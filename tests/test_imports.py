@@ -13,7 +13,8 @@ BASE = {"config", "nat", "secret", "address", "deadline", "event", "errors"}
 ALLOWED = {
     "__main__": {"cli"},
     "__init__": {"app"},
-    "cli": {"app", "care", "ops", "tunnel", "sentinel"},
+    "cli": {"process", "app", "care", "ops", "tunnel", "sentinel"},
+    "process": {"app", "ops"},
     "app": {"care", "ops", "tunnel", "sentinel", "wire"},
     "care": {"ops", "tunnel", "sentinel", "wire"},
     "ops": set(),

@@ -9,6 +9,8 @@ from st import __version__
 from st.cli.commands import check, convert
 from st.cli.options import common_options
 from st.cli.program import Program, short_help
+from st.cli.run import run
+from st.cli.sentinels import list_masters, resolve
 
 NAME = "sentinel-tunnel"
 
@@ -24,8 +26,8 @@ def program(context: click.Context) -> None:
         context.exit(2)
 
 
-program.add_command(check)
-program.add_command(convert)
+for command in (run, check, resolve, list_masters, convert):
+    program.add_command(command)
 
 
 def main(args: t.Optional[t.List[str]] = None) -> None:

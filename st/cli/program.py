@@ -1,4 +1,5 @@
 """The group of commands: what click does not do by itself."""
+import errno
 import os
 import typing as t
 
@@ -6,7 +7,8 @@ import click
 
 from st.cli import exits
 from st.config.findings import did_you_mean
-from st.errors import ConfigError
+from st.errors import ConfigError, LocalError, NoMasterError, SentinelTunnelError
+from st.ops.plain import plain
 
 
 class Program(click.Group):
@@ -31,6 +33,13 @@ class Program(click.Group):
                 click.echo(problem, err=True)
             denied = isinstance(error.__cause__, PermissionError)
             ctx.exit(exits.NO_PERMISSION if denied else exits.WRONG_CONFIG)
+        except NoMasterError as error:
+            click.echo("error: %s" % plain(str(error)), err=True)
+            ctx.exit(exits.NO_MASTER)
+        except SentinelTunnelError as error:
+            click.echo("error: %s" % plain(str(error)), err=True)
+            denied = isinstance(error, LocalError) and error.errno in (errno.EACCES, errno.EPERM)
+            ctx.exit(exits.NO_PERMISSION if denied else 1)
 
 
 def original_words(words: t.List[str], commands: t.Container[str]) -> t.List[str]:

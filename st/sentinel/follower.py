@@ -34,8 +34,9 @@ class Round(t.NamedTuple):
 class Follower:
     """Decides for one tunnel. Only the watcher thread calls it; it never blocks."""
 
-    def __init__(self, tunnel: TunnelSettings, row: MasterRow, nat_map: NatMap, probe: t.Callable[[str, Address], None],
-                 on_stale: t.Callable[[str, int], int], min_sentinels: int = 0, serve_outage: bool = True) -> None:
+    def __init__(self, tunnel: TunnelSettings, row: MasterRow, nat_map: NatMap,
+                 probe: t.Callable[[str, Address], None], on_stale: t.Callable[[str, int], int],
+                 min_sentinels: int = 0, serve_outage: bool = True) -> None:
         self.tunnel = tunnel
         self.row = row
         self._translate = nat_map.apply
@@ -54,7 +55,7 @@ class Follower:
         self.switches = 0
 
     def begin(self) -> None:
-        """Begin a round: what nodes said in the last one is old; ask the current master at the same time as Sentinels."""
+        """Begin a round: forget what nodes said in the last one; ask the current master while Sentinels are asked."""
         self._probed.clear()
         self._asked.clear()
         self.settled = False

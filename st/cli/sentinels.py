@@ -1,0 +1,67 @@
+"""The commands that ask the Sentinels once: resolve and masters."""
+import functools
+import typing as t
+
+import click
+
+from st.address import Address
+from st.cli.options import common_options, load_settings
+from st.config import Settings
+from st.config.values import TunnelSettings
+from st.errors import NoMasterError
+from st.ops.plain import plain
+from st.sentinel.answers import Credentials
+from st.sentinel.prober import Prober
+from st.sentinel.survey import Asker, find, masters
+
+HEAD = ("NAME", "MASTER", "STATE", "REPLICAS", "SENTINELS", "QUORUM", "EPOCH")
+
+
+def asker(settings: Settings) -> Asker:
+    """Return whom to ask, and how, by these settings."""
+    credentials = Credentials(settings.sentinel_user, settings.sentinel_password)
+    return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
+
+
+@click.command(name="resolve")
+@click.argument("name", metavar="NAME")
+@click.option("--verify", is_flag=True, help="connect to the master too, and ask for its role")
+@common_options
+@click.pass_context
+def resolve(context: click.Context, name: str, verify: bool) -> None:
+    """Ask the Sentinels once, and print the address of a master."""
+    loaded = load_settings(context)
+    tunnels = {tunnel.name: tunnel for tunnel in loaded.settings.tunnels}
+    tunnel = tunnels.get(name, loaded.template._replace(name=name, master=name))
+    prober = functools.partial(_prober, tunnel) if verify else None
+    click.echo(str(find(asker(loaded.settings), tunnel.master, prober)))
+
+
+@click.command(name="masters")
+@common_options
+@click.pass_context
+def list_masters(context: click.Context) -> None:
+    """List the masters that the Sentinels monitor, with address and state."""
+    whom = asker(load_settings(context).settings)
+    rows = [HEAD] + [_row(whom, name, fields) for name, fields in sorted(masters(whom).items())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def _row(whom: Asker, name: str, fields: t.Mapping[str, str]) -> t.Tuple[str, ...]:
+    flags = [flag for flag in fields.get("flags", "").split(",") if flag != "master"]
+    try:
+        address = str(find(whom, name))  # the list itself names the old master until a failover is over
+    except NoMasterError:
+        address = "none"
+    others = fields.get("num-other-sentinels", "")
+    sentinels = str(int(others) + 1) if others.isdigit() else "?"
+    cells = (name, address, ",".join(flags) or "ok", fields.get("num-slaves", "?"), sentinels,
+             fields.get("quorum", "?"), fields.get("config-epoch", "?"))
+    return tuple(plain(cell) for cell in cells)
+
+
+def _prober(tunnel: TunnelSettings, address: Address) -> Prober:
+    credentials = Credentials(tunnel.redis_user, tunnel.redis_password)
+    return Prober(tunnel.name, address, credentials, tunnel.connect_timeout)

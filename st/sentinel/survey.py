@@ -1,0 +1,116 @@
+"""Ask all Sentinels once, at the same time, with threads that are gone afterwards: for commands and embedders."""
+import threading
+import typing as t
+
+from st.address import Address
+from st.deadline import Deadline
+from st.errors import NoMasterError, NoSentinelError, PeerError, PeerSilent, UnknownMasterError
+from st.sentinel.answers import Credentials, Report
+from st.sentinel.client import SentinelClient, ask_masters
+from st.sentinel.election import Vote, decide
+from st.sentinel.prober import Prober
+from st.wire.role import MASTER, Role
+
+SLACK = 0.25  # seconds that a thread may be late with its own time-out
+
+Found = t.TypeVar("Found")
+Outcome = t.Union[Found, PeerError]
+
+
+class Asker(t.NamedTuple):
+    """Whom to ask and how: the same for every question of a survey."""
+
+    sentinels: t.Sequence[Address]
+    credentials: Credentials
+    timeout: float  # seconds, for each Sentinel
+    translate: t.Callable[[Address], Address] = lambda address: address  # the address map
+
+
+def ask_each(sentinels: t.Sequence[Address], ask: t.Callable[[Address], Found],
+             timeout: float) -> t.Dict[Address, Outcome[Found]]:
+    """Return what `ask` returned or raised for each Sentinel, in their order; a hanging name lookup is left behind."""
+    outcomes = {}  # type: t.Dict[Address, Outcome[Found]]
+
+    def note(sentinel: Address) -> None:
+        try:
+            outcomes[sentinel] = ask(sentinel)
+        except PeerError as error:
+            outcomes[sentinel] = error
+
+    threads = [threading.Thread(target=note, args=(sentinel,), name="ask %s" % (sentinel,), daemon=True)
+               for sentinel in sentinels]
+    for thread in threads:
+        thread.start()
+    deadline = Deadline(timeout + SLACK)
+    for thread in threads:
+        thread.join(deadline.left())
+    return {sentinel: outcomes.get(sentinel, PeerSilent("%s: no reply in time" % (sentinel,)))
+            for sentinel in sentinels}
+
+
+def masters(asker: Asker) -> t.Dict[str, t.Dict[str, str]]:
+    """Return the masters that any Sentinel monitors, by name the fields that the first tells; raise NoSentinelError."""
+    def ask(sentinel: Address) -> t.List[t.Dict[str, str]]:
+        return ask_masters(sentinel, asker.credentials, asker.timeout)
+
+    outcomes = ask_each(asker.sentinels, ask, asker.timeout)
+    told = [outcome for outcome in outcomes.values() if not isinstance(outcome, PeerError)]
+    if not told:
+        raise NoSentinelError("no sentinel answers: %s" % "; ".join(map(str, outcomes.values())))
+    found = {}  # type: t.Dict[str, t.Dict[str, str]]
+    for entries in told:
+        for fields in entries:
+            found.setdefault(fields["name"], fields)
+    return found
+
+
+def find(asker: Asker, name: str, prober: t.Optional[t.Callable[[Address], Prober]] = None) -> Address:
+    """Return the master of a name, by the rules of `election`; with `prober` only one that says it is master.
+
+    Raises UnknownMasterError, NoSentinelError, or NoMasterError with what each of them said.
+    """
+    reports = _report(asker, name)
+    answers = [(report.voter, report.answers[name]) for report in reports if not report.error]
+    votes = [Vote(voter, asker.translate(answer.master), answer.epoch) for voter, answer in answers if answer.master]
+    if not votes:
+        _raise_why(name, reports)
+    roles = {} if prober else {vote.address: Role(MASTER) for vote in votes}
+    while True:
+        verdict = decide(votes, None, roles, len(asker.sentinels))
+        if verdict.choice is not None:
+            return verdict.choice.address
+        if not verdict.ask or prober is None:
+            raise NoMasterError("%s: no master: %s" % (name, verdict.reason))
+        for address in verdict.ask:
+            roles[address] = _role(prober(address))
+
+
+def _report(asker: Asker, name: str) -> t.List[Report]:
+    def ask(sentinel: Address) -> Report:
+        client = SentinelClient(sentinel, asker.credentials)
+        try:
+            return client.report([name], asker.timeout)
+        finally:
+            client.close()
+
+    outcomes = ask_each(asker.sentinels, ask, asker.timeout)
+    return [Report(sentinel, 0, error=str(outcome), kind=outcome.kind) if isinstance(outcome, PeerError) else outcome
+            for sentinel, outcome in outcomes.items()]
+
+
+def _role(prober: Prober) -> Role:
+    try:
+        return prober.probe().role
+    finally:
+        prober.close()
+
+
+def _raise_why(name: str, reports: t.Sequence[Report]) -> None:
+    answered = [report for report in reports if not report.error]
+    if not answered:
+        raise NoSentinelError("%s: no sentinel answers: %s" % (name, "; ".join(report.error for report in reports)))
+    if all(report.answers[name].unknown for report in answered):
+        raise UnknownMasterError("%s: not monitored by the sentinels that answer (%d of %d); 'sentinel-tunnel masters' "
+                                 "lists what is" % (name, len(answered), len(reports)))
+    said = ["%s: %s" % (report.sentinel, report.error or report.answers[name].problem) for report in reports]
+    raise NoMasterError("%s: no master: %s" % (name, "; ".join(said)))
