@@ -343,3 +343,17 @@ def test_a_missing_permission_is_told(as_nobody: None) -> None:
     with pytest.raises(LogFileError, match="let user %d write it, or name another file" % os.geteuid()) as caught:
         configure("info", "text", "/etc/passwd")
     assert caught.value.errno == errno.EACCES
+
+
+def test_a_reader_that_stopped_costs_lines_and_stops_nobody() -> None:
+    """A full pipe on stderr blocks no thread that logs; when it is read again, the number of lost lines is told."""
+    program = "import logging, sys; from st.ops.logs import configure; log = configure('info', 'text', None);" \
+              "[logging.getLogger('st').info('line %d', n) for n in range(5000)]; print('on', flush=True);" \
+              "sys.stdin.readline(); logging.getLogger('st').info('last'); log.close()"
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, universal_newlines=True)
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline() == "on\n"
+    first = process.stderr.read(30000)  # of the 65536 that the pipe holds: there is room again
+    rest = process.communicate("go on\n")[1]
+    assert "line 0" in first and "lost lines=" in rest and rest.endswith("text=last\n")

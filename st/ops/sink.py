@@ -1,6 +1,7 @@
 """Where the lines of the log go: stderr, or a file that follows rotation. Knows nothing of logging."""
 import errno
 import os
+import select
 import sys
 import typing as t
 
@@ -8,21 +9,37 @@ from st.errors import LogFileError
 
 _NOWHERE = "/dev/null"
 _STDERR = 2
+_PATIENCE = 100  # milliseconds for a reader that is a little late
 
 
 class Sink:
-    """Writes lines to an open descriptor, unbuffered: a line is there or it raises OSError."""
+    """Writes lines to an open descriptor, unbuffered: a line is there or it raises OSError.
+
+    It never blocks for long: a reader that was stopped must not stop the watcher, which logs too.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._torn = False  # a disk that became full has taken the beginning of a line
+        self._blocked = False  # nobody has read for a while: not waited for again
 
     def write(self, line: str) -> None:
         """Write `line`, on a line of its own even when the last one was cut short."""
         rest = (("\n" if self._torn else "") + line).encode("ascii", "backslashreplace")
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+            rest = rest[self._put(rest) :]
             self._torn = bool(rest)
+
+    def _put(self, data: bytes) -> int:
+        # The description is shared with others, who would be surprised by O_NONBLOCK. A pipe that poll finds writable
+        # takes PIPE_BUF bytes without blocking.
+        poller = select.poll()
+        poller.register(self._descriptor, select.POLLOUT)
+        if not poller.poll(0 if self._blocked else _PATIENCE):
+            self._blocked = True
+            raise BlockingIOError(errno.EAGAIN, "nobody reads it")
+        self._blocked = False
+        return os.write(self._descriptor, data[: select.PIPE_BUF])
 
     def reopen(self) -> None:
         """Do nothing: only a file can be opened anew."""
@@ -42,6 +59,9 @@ class FileSink(Sink):
         if not self._is_current():
             self.reopen()
         super().write(line)
+
+    def _put(self, data: bytes) -> int:
+        return os.write(self._descriptor, data)
 
     def reopen(self) -> None:
         """Open the path again; when that fails the old file stays open."""
@@ -75,7 +95,8 @@ def open_sink(file: t.Optional[str]) -> Sink:
 
 
 def _open(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY, 0o666)
+    # O_NONBLOCK is for a named pipe: without a reader it is an error at once, and a full one loses lines.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_NONBLOCK, 0o666)
 
 
 def _advice(path: str, error: OSError) -> str:
