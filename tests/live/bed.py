@@ -5,19 +5,24 @@ import time
 import typing as t
 
 from st.address import Address
-from tests.live.node import Node, SentinelNode
-from tests.waiting import wait_until
+from tests.live.node import QUICK_SENTINELS, Node, SentinelNode, redis_version
+from tests.waiting import FACTOR, wait_until
 
 _REDIS_OPTIONS = {
     "save": '""',
     "appendonly": "no",
     "repl-diskless-sync-delay": "0",  # 5 s by default in Redis 7
 }
-_SENTINEL_OPTIONS = {
-    "down-after-milliseconds": "1000",
-    "failover-timeout": "10000",  # a split vote is repeated after twice this time
-}
 Options = t.Mapping[str, str]
+
+
+def _sentinel_defaults() -> t.Dict[str, str]:
+    """Before 7.0 a Sentinel pings each second only, and with 1 s it takes a new master for dead now and then."""
+    down_after = 1000 if redis_version() >= QUICK_SENTINELS else 3000
+    return {
+        "down-after-milliseconds": "%d" % (down_after * FACTOR),
+        "failover-timeout": "%d" % (10000 * FACTOR),  # a split vote is repeated after twice this time
+    }
 
 
 class Bed:
@@ -38,7 +43,7 @@ class Bed:
         self._replica_count = replicas
         self._sentinel_count = sentinels
         self._redis_options = dict(_REDIS_OPTIONS, **(redis_options or {}))
-        self._sentinel_options = dict(_SENTINEL_OPTIONS, **(sentinel_options or {}))
+        self._sentinel_options = dict(_sentinel_defaults(), **(sentinel_options or {}))
         self._requirepass = requirepass
         self._sentinel_requirepass = sentinel_requirepass
 

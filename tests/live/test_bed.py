@@ -8,7 +8,7 @@ import hiredis
 import pytest
 
 from tests.live.bed import Bed
-from tests.live.node import Node, free_port, redis_server
+from tests.live.node import Node, free_port, redis_server, redis_version
 from tests.waiting import wait_until
 
 
@@ -110,6 +110,11 @@ def test_server_is_found_by_environment_and_path(tmp_path: t.Any, monkeypatch: p
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert redis_server() == str(program)
+
+
+def test_version_is_that_of_the_servers(bed: Bed) -> None:
+    """The version that decides how quick Sentinels may be is the one that the nodes report."""
+    assert "redis_version:%s\r\n" % ".".join(map(str, redis_version())) in bed.master("sessions").cli("INFO", "server")
 
 
 def test_ports_are_never_given_twice() -> None:

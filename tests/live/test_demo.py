@@ -63,9 +63,10 @@ def start(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., Demo]]:
 
     yield started
     for demo in demos:
-        if demo.process.poll() is None:
-            demo.process.send_signal(signal.SIGTERM)
-            demo.finish()
+        demo.process.send_signal(signal.SIGTERM)
+        demo.process.wait(90 * FACTOR)
+        if demo.process.stdout is not None:
+            demo.process.stdout.close()
         wait_until(lambda: not demo.left(), "the demonstration has left something")
 
 
