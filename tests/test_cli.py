@@ -80,6 +80,13 @@ def test_a_name_that_is_not_ascii_works_without_a_locale(run: Run, tmp_path: pat
     assert (ended.code, ended.err) == (0, "") and "[tunnel:caf\u00e9]\n" in ended.out
 
 
+@pytest.mark.parametrize("closing", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(tmp_path: pathlib.Path, closing: str) -> None:
+    """Some who start daemons close them."""
+    command = "%s -m st check -c %s %s" % (sys.executable, MINIMAL, closing)
+    assert subprocess.call(["sh", "-c", command], cwd=ROOT, stdout=subprocess.DEVNULL) == 0
+
+
 def test_a_reader_that_goes_away_is_no_error(run: Run) -> None:
     """`sentinel-tunnel --help | head -1` prints no traceback."""
     for words in (["--help"], ["check", "-c", MINIMAL]):

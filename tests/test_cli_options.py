@@ -14,7 +14,7 @@ class Seen:
     """What the command `probe` was given."""
 
     chosen = Chosen()
-    loaded = None  # type: t.Optional[Loaded]
+    loaded: t.Optional[Loaded] = None
     quiet = False
     require_master = False
 

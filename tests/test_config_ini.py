@@ -79,6 +79,13 @@ def test_a_deeper_indented_line_continues_a_value() -> None:
     assert [address.host for address in settings(text).sentinels] == ["s1", "s2"] and settings(text).poll == 3.0
 
 
+def test_what_continues_a_wrong_key_is_not_told_again() -> None:
+    """One line for one slip."""
+    assert problems(HEAD + "pol = 1\n  2\n[tunl]\nx = 1\n  2\n") == [
+        "f:3: unknown setting 'pol'; did you mean 'poll'?",
+        "f:5: unknown section [tunl]: write [sentinel-tunnel] or [tunnel:NAME]"]
+
+
 def test_an_indented_section_is_no_continuation() -> None:
     """A file that is indented as a whole reads as if it were not."""
     assert settings("  [sentinel-tunnel]\n    sentinels = s1\n    poll = 2s\n").poll == 2.0

@@ -20,7 +20,9 @@ def test_a_time_is_seconds_unless_it_has_a_unit(text: str, value: float) -> None
     assert seconds(text) == value and isinstance(seconds(text), float)
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "-1s", "nan", "inf", "1e3", "1d", "1 2", "\u0661", ".", "5M", "1s\n2s"])
+@pytest.mark.parametrize("text", [
+    "", "x", "-1", "-1s", "nan", "inf", "1e3", "1d", "1 2", "\u0661", ".", "5M", "1s\n2s",
+])
 def test_what_is_no_time_is_refused(text: str) -> None:
     """Negative numbers, NaN, infinity, unknown units and anything else are no times."""
     with pytest.raises(ValueError, match="is not a time: write seconds"):

@@ -45,7 +45,8 @@ def test_a_wrong_option_is_told_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("content, password", [
-    (b"p", "p"), (b"p\n", "p"), (b"p\r\n", "p"), (b" p %;# \nmore\n", " p %;# "), (b"\xef\xbb\xbfp\xc3\xa9\n", "p\u00e9"),
+    (b"p", "p"), (b"p\n", "p"), (b"p\r\n", "p"), (b" p %;# \nmore\n", " p %;# "),
+    (b"\xef\xbb\xbfp\xc3\xa9\n", "p\u00e9"),
 ])
 def test_a_password_file_holds_it_in_its_first_line(
     password_file: t.Callable[..., str], content: bytes, password: str
@@ -123,8 +124,10 @@ def test_a_user_needs_a_password() -> None:
 
 def test_a_common_user_may_have_a_password_in_each_tunnel() -> None:
     """What no tunnel uses as it stands need not be complete."""
-    tunnel, = settings(HEAD + "redis_user = u\n" + TUNNEL + "redis_password = p\n").tunnels
+    result = loaded(HEAD + "redis_user = u\nhold = 5s\n" + TUNNEL + "redis_password = p\n")
+    tunnel, = result.settings.tunnels
     assert (tunnel.redis_user, tunnel.redis_password) == ("u", Secret("p"))
+    assert (result.template.name, result.template.hold, result.template.port) == ("", 5.0, 6379)
 
 
 def test_a_sentinel_that_stands_twice_is_dropped_with_a_warning() -> None:

@@ -119,7 +119,7 @@ def test_names_that_sentinels_know_change_nothing_beside_tunnels() -> None:
 
 def test_names_that_cannot_be_tunnels_are_told() -> None:
     """A name that cannot be printed, and one for which no port is left."""
-    with pytest.raises(ConfigError, match="no tunnel for master name .*control characters"):
+    with pytest.raises(ConfigError, match="master name .*: no tunnel: .*control characters"):
         with_tunnels(loaded(HEAD), ["a\n"])
-    with pytest.raises(ConfigError, match="no tunnel for master name 'b': port 65536 is not"):
+    with pytest.raises(ConfigError, match="master name 'b': no tunnel: port 65536 is not"):
         with_tunnels(loaded(HEAD, options={"port": "65535"}), ["a", "b"])

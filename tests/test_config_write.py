@@ -60,6 +60,14 @@ def test_what_is_written_reads_back(original: Settings) -> None:
     assert settings(text) == original
 
 
+@pytest.mark.parametrize("name", [" a", "a ", "a ;b", "a] #b"])
+def test_a_name_that_ini_cannot_hold_is_told(name: str) -> None:
+    """White space at the ends and comments would change the name."""
+    original = settings(HEAD, names=["x"])
+    with pytest.raises(ConfigError, match="name '.*' cannot be written as INI"):
+        to_ini(original._replace(tunnels=(original.tunnels[0]._replace(name=name),)))
+
+
 def test_only_what_differs_from_the_defaults_is_written() -> None:
     """The file that `convert` prints is short."""
     result = loaded('{"Sentinels_addresses_list":["s1:8001","s2"],"poll":"1s","hold":0.25,'

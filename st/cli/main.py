@@ -33,6 +33,7 @@ for command in (run, check, resolve, list_masters, convert):
 def main(args: t.Optional[t.List[str]] = None) -> None:
     """Run the command line `args` (None: the process's own) and exit."""
     _allow_any_locale()
+    _open_closed_streams()
     try:
         program.main(args, prog_name=NAME)
     finally:
@@ -45,6 +46,13 @@ def _allow_any_locale() -> None:
         for check_locale in ("_verify_python3_env", "_verify_python_env"):  # click 6 and 7, click 8.0
             if hasattr(click.core, check_locale):
                 setattr(click.core, check_locale, lambda: None)
+
+
+def _open_closed_streams() -> None:
+    """Put /dev/null where a standard stream is closed (`>&-`): else the next socket would become that stream."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))  # takes the lowest number that is free
 
 
 def _flush() -> None:

@@ -34,8 +34,8 @@ class Chosen:
     """What the options of one command line say; written while click parses, the later option last."""
 
     def __init__(self) -> None:
-        self.config = None  # type: t.Optional[str]
-        self.settings = {}  # type: t.Dict[str, str]  # texts by the names of their settings
+        self.config: t.Optional[str] = None
+        self.settings: t.Dict[str, str] = {}  # texts by the names of their settings
         self.require_master = False
 
 

@@ -22,17 +22,19 @@ class Sources(t.NamedTuple):
 
 
 class Built(t.NamedTuple):
-    """The settings, and when there are no tunnels in them, what one has that nobody wrote anything about."""
+    """The settings, and what a tunnel has that nobody wrote anything about."""
 
     settings: Settings
-    template: t.Optional[TunnelSettings]
+    template: TunnelSettings
 
 
 def build(sources: Sources, environ: t.Mapping[str, str], findings: Findings) -> Built:
     """Return the settings that `sources` make; they are of use only when `findings` has no problem."""
     builder = _Builder(sources, environ, findings)
     settings = builder.settings()
-    return Built(settings, None if settings.tunnels else builder.template())
+    # Beside tunnels, a default that each of them replaces may be incomplete: such as a user whose passwords differ.
+    judge = _Builder(sources, environ, Findings()) if settings.tunnels else builder
+    return Built(settings, judge.template())
 
 
 class _Builder:

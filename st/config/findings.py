@@ -11,24 +11,24 @@ class Findings:
 
     def __init__(self) -> None:
         # Keys of dictionaries: in order, and each only once (a default is looked at again for every tunnel).
-        self.problems = {}  # type: t.Dict[str, None]
-        self.warnings = {}  # type: t.Dict[str, None]
-        self.notes = {}  # type: t.Dict[str, None]
-        self._denied = None  # type: t.Optional[PermissionError]
+        self.problems: t.Dict[str, None] = {}
+        self.warnings: t.Dict[str, None] = {}
+        self.notes: t.Dict[str, None] = {}
+        self._denied: t.Optional[PermissionError] = None
 
     def problem(self, where: str, text: str, cause: t.Optional[Exception] = None) -> None:
         """Add a problem at `where`; a `cause` that is a missing permission decides the exit code."""
-        self.problems[_plain(where, text)] = None
+        self.problems[one_line(where, text)] = None
         if isinstance(cause, PermissionError):
             self._denied = cause
 
     def warning(self, where: str, text: str) -> None:
         """Add something that works but is hardly meant."""
-        self.warnings[_plain(where, text)] = None
+        self.warnings[one_line(where, text)] = None
 
     def note(self, where: str, text: str) -> None:
         """Add something that is right and yet worth knowing."""
-        self.notes[_plain(where, text)] = None
+        self.notes[one_line(where, text)] = None
 
     def raise_problems(self) -> None:
         """Raise a ConfigError with every problem; its cause is a PermissionError where that was one of them."""
@@ -41,8 +41,8 @@ def _line_number(problem: str) -> int:
     return int(match.group(1)) if match else 0
 
 
-def _plain(where: str, text: str) -> str:
-    # One line of ASCII, whatever a file, a path or a name holds: it goes to terminals, logs and cron mail.
+def one_line(where: str, text: str) -> str:
+    """Return `where: text` as one line of ASCII, whatever it holds: it goes to terminals, logs and cron mail."""
     return re.sub(r"[^ -~]", lambda match: ascii(match.group())[1:-1], "%s: %s" % (where, text))
 
 

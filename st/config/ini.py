@@ -32,10 +32,10 @@ class _Reader:
     def __init__(self, source: str, findings: Findings) -> None:
         self.sheet = Sheet({}, {}, {}, original=False)
         self._findings = findings
-        self._layer = None  # type: t.Optional[Layer]  # of the current section, None before the first
+        self._layer: t.Optional[Layer] = None  # of the current section, None before the first
         self._title = ""
-        self._titles = {}  # type: t.Dict[str, str]  # where each section begins
-        self._key = None  # type: t.Optional[str]  # the one that a deeper indented line continues
+        self._titles: t.Dict[str, str] = {}  # where each section begins
+        self._key: t.Optional[str] = None  # the one that a deeper indented line continues
         self._indent = 0
 
     def take(self, line: str, where: str) -> None:
@@ -72,7 +72,8 @@ class _Reader:
         name = self._title[len(TUNNEL_PREFIX):]
         if not self._title.startswith(TUNNEL_PREFIX):
             known = (MAIN, TUNNEL_PREFIX + (self._title.partition(":")[2] or "NAME"))
-            self._findings.problem(where, "unknown section [%s]%s" % (self._title, did_you_mean(self._title, known)))
+            hint = did_you_mean(self._title, known) or ": write [%s] or [%sNAME]" % (MAIN, TUNNEL_PREFIX)
+            self._findings.problem(where, "unknown section [%s]%s" % (self._title, hint))
             self._title = ""
             return
         try:
@@ -104,9 +105,8 @@ class _Reader:
             layer[key] = given
 
     def _continue(self, key: str, line: str, where: str) -> None:
-        given = (self._layer or {}).get(key)
         if is_secret(key):
             self._findings.problem(where, "an indented line continues %s, but a password is one line" % key)
-        elif given:
-            text = given.text + "\n" + plain_value(line, secret=False)
-            self._layer[key] = Given(text, given.where)  # type: ignore[index]
+        elif self._layer is not None and key in self._layer:
+            text, begin = self._layer[key]
+            self._layer[key] = Given(text + "\n" + plain_value(line, secret=False), begin)

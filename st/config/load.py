@@ -6,7 +6,7 @@ from st.address import parse_port
 from st.config.build import Sources, build
 from st.config.environment import CONFIG, TUNNELS, as_utf8, read_environment, read_tunnels
 from st.config.files import FileText, read_file, reason
-from st.config.findings import Findings
+from st.config.findings import Findings, one_line
 from st.config.ini import read_ini
 from st.config.json_file import read_json
 from st.config.kinds import name as check_name
@@ -36,10 +36,7 @@ def load(
     try:
         file = read_file(source)
     except (OSError, ValueError) as error:
-        findings = Findings()
-        findings.problem(source, "cannot be read as a configuration: %s" % reason(error), error)
-        findings.raise_problems()
-        raise
+        raise ConfigError([one_line(source, "cannot be read as a configuration: %s" % reason(error))]) from error
     return _parse(file, source, options, environ, names)
 
 
@@ -56,15 +53,15 @@ def parse(
 
 def with_tunnels(loaded: Loaded, names: t.Iterable[str]) -> Settings:
     """Return the settings; when they have no tunnels, with one for each master name, sorted, on ports counted up."""
-    template = loaded.template
-    if template is None:
+    if loaded.settings.tunnels:
         return loaded.settings
+    template = loaded.template
     tunnels = []
     for port, name in enumerate(sorted(names), template.port):
         try:
             tunnels.append(template._replace(name=check_name(name), master=name, port=parse_port(str(port))))
         except ValueError as error:
-            raise ConfigError(["no tunnel for master name %r: %s" % (name, error)]) from error
+            raise ConfigError([one_line("master name %r" % name, "no tunnel: %s" % error)]) from error
     return loaded.settings._replace(tunnels=tuple(tunnels))
 
 

@@ -22,7 +22,7 @@ def free_ports(first: int, taken: t.Container[int]) -> t.Iterator[int]:
 
 def check_claims(claims: t.Sequence[Claim], findings: Findings) -> None:
     """Report every pair of tunnels that cannot both listen."""
-    ports = {}  # type: t.Dict[int, t.List[Claim]]
+    ports: t.Dict[int, t.List[Claim]] = {}
     for claim in claims:
         ports.setdefault(claim.address.port, []).append(claim)
     for same_port in ports.values():

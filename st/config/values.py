@@ -50,6 +50,4 @@ class Loaded(t.NamedTuple):
     source: t.Optional[str]  # None: no file
     warnings: t.Tuple[str, ...]
     notes: t.Tuple[str, ...]
-    # What a tunnel has that nobody wrote anything about; None when there are tunnels. Its name is empty, its port is
-    # the first to count up from.
-    template: t.Optional[TunnelSettings]
+    template: TunnelSettings  # of a tunnel nobody wrote about: without a name, its port is the first to count up from

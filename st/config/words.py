@@ -24,7 +24,7 @@ def parse_word(word: str, where: str = "argument") -> t.Tuple[str, Layer]:
 
 def read_words(words: t.Iterable[str], source: str, findings: Findings) -> t.Dict[str, Layer]:
     """Return the tunnels that `words` name, in their order; everything wrong goes to `findings`."""
-    tunnels = {}  # type: t.Dict[str, Layer]
+    tunnels: t.Dict[str, Layer] = {}
     for word in words:
         where = "%s %r" % (source, word)
         try:

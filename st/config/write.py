@@ -17,14 +17,14 @@ def to_ini(settings: Settings) -> str:
     blocks = [_block(MAIN, settings._asdict())]
     for tunnel in settings.tunnels:
         fields = dict(tunnel._asdict(), master=None if tunnel.master == tunnel.name else tunnel.master)
-        blocks.append(_block(TUNNEL_PREFIX + tunnel.name, fields))
+        blocks.append(_block(TUNNEL_PREFIX + _checked("name", tunnel.name), fields))
     return "\n".join(blocks)
 
 
 def _block(title: str, fields: t.Dict[str, t.Any]) -> str:
     written = {name: value for name, value in fields.items() if name in SETTINGS and value != default(name)}
     lines = ["%s = %s" % (name, _checked(name, value)) for name, value in written.items()]
-    return "\n".join(["[%s]" % _checked("name", title)] + lines) + "\n"
+    return "\n".join(["[%s]" % title] + lines) + "\n"
 
 
 def _checked(name: str, value: t.Any) -> str:
