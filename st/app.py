@@ -127,7 +127,7 @@ class App:
         server, follower = self._servers[tunnel.name], self._followers[tunnel.name]
         row, counts = self._rows[tunnel.name].now(), self._servers[tunnel.name].registry.counts()
         target = self._rows[tunnel.name].current()
-        state = UP if row.target is not None and not row.reason else NO_MASTER if row.reason else STARTING
+        state = STARTING if not follower.state else NO_MASTER if follower.state == "no_master" else UP
         refused = dict(server.refused, no_master=counts.closed.get("no_master", 0))
         return TunnelStatus(
             name=tunnel.name, master_name=tunnel.master, role="master", listen=str(server.address), state=state,

@@ -11,7 +11,7 @@ from st.sentinel.answers import Answer, Report
 from st.sentinel.election import Current, Verdict, Vote, decide
 from st.sentinel.masters import MasterRow, Target
 from st.sentinel.prober import Probed
-from st.wire.role import MASTER
+from st.wire.role import MASTER, UNKNOWN
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Follower:
         self._min_sentinels = min_sentinels
         self._serve_outage = serve_outage
         self._agreed_at = time.monotonic()  # when the Sentinels last agreed
-        self._state = ""  # the name of the last state that was logged
+        self.state = ""  # master_ok, master_kept, sentinels_disagree, no_master; "" before the first round; for status
         self.agreeing = 0  # Sentinels, read by status
         self.settled = False  # nothing unusual: the watcher need not hurry
         self.since = 0.0  # Unix time of the last adoption, read by status
@@ -73,7 +73,7 @@ class Follower:
             return  # of an earlier round, about a node that nobody asks for now
         self._probed[probed.address] = probed
         current = self.row.current()
-        if current is not None and probed.address == current.address and probed.role.name == MASTER:
+        if current is not None and probed.address == current.address and self._is_good(probed):
             self._last_good = time.monotonic()
 
     def consider(self, round: Round) -> None:
@@ -91,6 +91,11 @@ class Follower:
             self._settle(verdict.choice, verdict.agreeing, round)
         if round.complete and not verdict.ask:
             self._conclude(verdict, round, [answer for _, answer in answers])
+
+    def _is_good(self, probed: t.Optional[Probed]) -> bool:
+        if probed is None:
+            return False
+        return probed.role.name == MASTER or (probed.role.name == UNKNOWN and self.tunnel.role_check != "strict")
 
     def _want(self, address: Address) -> None:
         if address not in self._asked:
@@ -110,7 +115,9 @@ class Follower:
             self.row.refine(new._replace(endpoint=old.endpoint))
 
     def _adopt(self, old: t.Optional[Target], new: Target, round: Round) -> None:
-        generation = self.row.adopt(new, self._reason_to_hold(round))
+        hold = self._reason_to_hold(round)
+        self.state = "no_master" if hold else "master_ok"
+        generation = self.row.adopt(new, hold)
         started = time.monotonic()
         closed = self._on_stale(self.tunnel.name, generation)
         took = time.monotonic() - started
@@ -158,14 +165,13 @@ class Follower:
     def _log_state(self, why: str, verdict: Verdict, held: bool) -> None:
         """Write one line when the state changes: not one for each round."""
         target = self.row.current()
-        probed = None if target is None else self._probed.get(target.address)
-        good = probed is not None and probed.role.name == MASTER
+        good = target is not None and self._is_good(self._probed.get(target.address))
         state = "master_ok" if not why else "master_kept" if good and not held else "no_master"
         if not why and self._disagree_for(verdict) >= DISAGREE_AFTER:
             state, why = "sentinels_disagree", "they name different masters for %.0fs" % DISAGREE_AFTER
-        if state == self._state or (not self._state and state == "master_ok"):
+        before, self.state = self.state, state
+        if state == before or (not before and state == "master_ok"):
             return
-        self._state = state
         level = logging.INFO if state == "master_ok" else logging.WARNING
         master = {} if target is None else {"master": target.address}
         logger.log(level, Event(state, tunnel=self.tunnel.name, **dict(master, why=why) if why else master))

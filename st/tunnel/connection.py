@@ -108,8 +108,7 @@ class Connection:
         interrupt_at_once(self._client)
 
     def _serve(self) -> str:
-        self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        set_keepalive(self._client, self._tunnel.settings.keepalive)
+        self._prepare_client()
         first_reply = self._reach(Deadline(self._tunnel.settings.hold))
         assert self._upstream is not None
         self._client.setblocking(False)
@@ -120,6 +119,13 @@ class Connection:
             self._tunnel.hint("the master ended a connection")
             linger(self._client)
         return self._cut or ended
+
+    def _prepare_client(self) -> None:
+        try:
+            self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            set_keepalive(self._client, self._tunnel.settings.keepalive)
+        except OSError as error:
+            raise Refused("client") from error  # gone already
 
     def _reach(self, deadline: Deadline) -> bytes:
         """Connect to a verified master of the current generation, trying until the deadline; raise Refused.
