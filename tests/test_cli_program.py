@@ -15,7 +15,7 @@ ORIGINAL = os.path.join(ROOT, "conf", "original.json")
 
 
 def _run(*words: str, **environ: t.Optional[str]) -> Result:
-    return CliRunner().invoke(program, list(words), prog_name="sentinel-tunnel", env=environ)
+    return CliRunner().invoke(program, list(words), env=environ)
 
 
 def test_an_unknown_command_is_wrong_usage() -> None:
