@@ -4,7 +4,7 @@ import typing as t
 from st.address import Address
 from st.errors import PeerGarbage, PeerRefused
 from st.secret import Secret
-from st.wire.resp import Command, Reply, ReplyError, pairs, text
+from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 PLACEHOLDER_HOSTS = ("", "?", "0.0.0.0", "::", "*")
 NO_RIGHTS = ("NOAUTH", "NOPERM", "WRONGPASS", "DENIED", "ERR operation not permitted", "ERR max number of clients")
@@ -87,7 +87,7 @@ def read_answer(address_reply: Reply, master_reply: Reply, sentinel: str, auth_r
 def read_address(reply: Reply) -> Address:
     """Return the address in an array of host and port; raise ValueError when a client cannot use it."""
     if not isinstance(reply, list) or len(reply) != 2 or not all(isinstance(part, bytes) for part in reply):
-        raise ValueError("%.60r" % (reply,))
+        raise ValueError(shown(reply))
     host, port = text(reply[0]), text(reply[1])
     if host in PLACEHOLDER_HOSTS or not host.isprintable() or " " in host:
         raise ValueError("host %.60r" % host)
@@ -116,7 +116,7 @@ def read_masters(reply: Reply, sentinel: str) -> t.List[t.Dict[str, str]]:
     if isinstance(reply, ReplyError):
         _read_error(str(reply), sentinel, None)
     if not isinstance(reply, list):
-        raise PeerGarbage("%s: is no Sentinel: it answers SENTINEL MASTERS with %.60r" % (sentinel, reply))
+        raise PeerGarbage("%s: is no Sentinel: it answers SENTINEL MASTERS with %s" % (sentinel, shown(reply)))
     return [entry for entry in map(pairs, reply) if entry.get("name")]
 
 

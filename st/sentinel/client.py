@@ -8,7 +8,7 @@ from st.errors import PeerError, PeerGarbage, PeerRefused, PeerUnreachable
 from st.sentinel.answers import Credentials, Report, questions, read_answer, read_masters, read_peers
 from st.wire.conversation import Conversation
 from st.wire.dial import dial_address, set_keepalive
-from st.wire.resp import Reply, ReplyError, text
+from st.wire.resp import Reply, ReplyError, shown, text
 
 KEEPALIVE = 15  # seconds; a Sentinel host that is gone is noticed by the poll, this ends the old socket
 
@@ -108,7 +108,7 @@ def subscribe(conversation: Conversation, credentials: Credentials, deadline: De
     if isinstance(answer, ReplyError):
         raise PeerRefused("%s: no events: %s" % (conversation.peer, answer), str(answer).encode())
     if not isinstance(answer, list) or text(answer[0]) != "subscribe":
-        raise PeerGarbage("%s: is no Sentinel: it answers SUBSCRIBE with %.60r" % (conversation.peer, answer))
+        raise PeerGarbage("%s: is no Sentinel: it answers SUBSCRIBE with %s" % (conversation.peer, shown(answer)))
 
 
 def concerns(message: Reply, names: t.Iterable[str]) -> str:

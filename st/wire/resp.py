@@ -1,5 +1,6 @@
 """RESP2: commands to bytes, replies to values. No I/O. The only module that imports hiredis."""
 import re
+import reprlib
 import typing as t
 
 import hiredis
@@ -13,7 +14,7 @@ MOST_BYTES = 4 << 20  # no reply that we ask for comes near this
 # hiredis makes room for as many elements as a header announces, before one of them has come.
 HUGE_ARRAY = re.compile(rb"(?:^|\n)[*%~>]\d{6,}")
 # Which of these a bad reply raises differs between hiredis 1.0 and 3.5.
-READER_FAULTS = (hiredis.ProtocolError, SystemError, MemoryError, ValueError)
+READER_FAULTS = (hiredis.ProtocolError, SystemError, MemoryError, ValueError, TypeError)
 
 
 class MalformedReply(ValueError):
@@ -86,7 +87,12 @@ def text(value: Reply) -> str:
     """Return a reply as text for people and comparisons, whatever its bytes."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return str(value)
+    return str(value) if isinstance(value, (str, Exception)) else shown(value)
+
+
+def shown(reply: Reply) -> str:
+    """Return the beginning of a reply for an error text; repr() would fail on one that is nested deep enough."""
+    return reprlib.repr(reply)
 
 
 def pairs(reply: Reply) -> t.Dict[str, str]:

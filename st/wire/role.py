@@ -4,7 +4,7 @@ import typing as t
 from st.deadline import Deadline
 from st.errors import PeerGarbage, PeerRefused
 from st.wire.conversation import Conversation
-from st.wire.resp import Command, Reply, ReplyError, pairs, text
+from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 MASTER, REPLICA, SENTINEL, UNKNOWN = "master", "slave", "sentinel", "unknown"
 
@@ -44,7 +44,7 @@ def judge_role(reply: Reply, peer: str) -> Role:
         return Role(UNKNOWN, detail)
     name = text(reply[0]) if isinstance(reply, list) and reply else ""
     if name not in (MASTER, REPLICA, SENTINEL):
-        raise PeerGarbage("%s: is not Redis: it answers ROLE with %.60r" % (peer, reply))
+        raise PeerGarbage("%s: is not Redis: it answers ROLE with %s" % (peer, shown(reply)))
     return Role(name)
 
 
