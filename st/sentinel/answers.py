@@ -111,10 +111,10 @@ def read_peers(reply: Reply) -> t.Optional[t.Tuple[Peer, ...]]:
     return tuple(found)
 
 
-def read_masters(reply: Reply, sentinel: str) -> t.List[t.Dict[str, str]]:
+def read_masters(reply: Reply, sentinel: str, auth_reply: Reply = None) -> t.List[t.Dict[str, str]]:
     """Return the masters in a reply to SENTINEL MASTERS, by their fields; raise as `read_answer`."""
     if isinstance(reply, ReplyError):
-        _read_error(str(reply), sentinel, None)
+        _read_error(str(reply), sentinel, auth_reply)
     if not isinstance(reply, list):
         raise PeerGarbage("%s: is no Sentinel: it answers SENTINEL MASTERS with %s" % (sentinel, shown(reply)))
     return [entry for entry in map(pairs, reply) if entry.get("name")]

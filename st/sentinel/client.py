@@ -95,7 +95,7 @@ def ask_masters(sentinel: Address, credentials: Credentials, timeout: float) -> 
     conversation = connect(sentinel, deadline)
     try:
         replies = conversation.ask(credentials.commands() + [["SENTINEL", "MASTERS"]], deadline)
-        return read_masters(replies[-1], conversation.peer)
+        return read_masters(replies[-1], conversation.peer, None if len(replies) == 1 else replies[0])
     finally:
         conversation.close()
 
@@ -106,7 +106,9 @@ def subscribe(conversation: Conversation, credentials: Credentials, deadline: De
     replies = conversation.ask(auth + [["SUBSCRIBE"] + EVENTS], deadline)
     answer = replies[-1]
     if isinstance(answer, ReplyError):
-        raise PeerRefused("%s: no events: %s" % (conversation.peer, answer), str(answer).encode())
+        # Redis before a login takes no SUBSCRIBE of this length: what AUTH said explains its "Protocol error".
+        said = "; ".join(str(reply) for reply in replies if isinstance(reply, ReplyError))
+        raise PeerRefused("%s: no events: %s" % (conversation.peer, said), str(answer).encode())
     if not isinstance(answer, list) or text(answer[0]) != "subscribe":
         raise PeerGarbage("%s: is no Sentinel: it answers SUBSCRIBE with %s" % (conversation.peer, shown(answer)))
 
