@@ -8,6 +8,7 @@ from st.sentinel.answers import Credentials
 from st.sentinel.election import UNREACHABLE
 from st.wire.conversation import Conversation
 from st.wire.dial import Endpoint, dial, lookup, set_keepalive
+from st.wire.resp import ReplyError
 from st.wire.role import UNKNOWN, Role, ask_role
 
 
@@ -31,6 +32,7 @@ class Prober:
         self._timeout = timeout  # seconds, for each probe
         self._ask = ask  # False: being reachable is enough
         self._kept = None  # type: t.Optional[Conversation]
+        self._auth_said = ""  # the error of AUTH on this connection
 
     def probe(self) -> Probed:
         """Return what the node is now; never raises for what a node can do."""
@@ -76,7 +78,8 @@ class Prober:
             self._template = self._template._replace(endpoint=endpoint, endpoints=tuple(endpoints))
             auth = self._credentials.commands()
             if auth and self._ask:
-                self._kept.ask(auth, deadline)  # judged by the reply to ROLE
+                reply = self._kept.ask(auth, deadline)[0]  # judged by the reply to ROLE
+                self._auth_said = "; AUTH said: %s" % reply if isinstance(reply, ReplyError) else ""
             return
         raise PeerUnreachable("; ".join(failures))
 
@@ -84,4 +87,5 @@ class Prober:
         if not self._ask:
             return Role(UNKNOWN, "role_check = no")
         assert self._kept is not None
-        return ask_role(self._kept, deadline)
+        role = ask_role(self._kept, deadline)
+        return role._replace(detail=role.detail + self._auth_said) if role.name == UNKNOWN else role
