@@ -67,11 +67,13 @@ class Flow:
 class Relay:
     """The two flows of one connection, until both have ended."""
 
-    def __init__(self, client: socket.socket, master: socket.socket, on_readonly: t.Callable[[], None]) -> None:
+    def __init__(self, client: socket.socket, master: socket.socket, on_readonly: t.Callable[[], None],
+                 after_client: float = AFTER_CLIENT_ENDED, after_master: float = AFTER_MASTER_ENDED) -> None:
         self.to_master = Flow(client, master)
         self.to_client = Flow(master, client)
         self.asked = False  # the client's bytes were the last that moved: a reply may be on its way
         self._on_readonly = on_readonly  # -READONLY is a hint that this master is none any more
+        self._after = {"client": after_client, "master": after_master}  # seconds of silence after the end of one
         # By descriptor: the flow that comes from there, and the flow that goes there.
         self._flows = {client.fileno(): (self.to_master, self.to_client),
                        master.fileno(): (self.to_client, self.to_master)}
@@ -84,24 +86,21 @@ class Relay:
         self._cut = True
 
     def run(self, first_reply: bytes = b"") -> str:
-        """Carry until the end; return who ended it first: client or master. The sockets stay open.
-
-        """
-        self.to_client.send(first_reply)
+        """Carry until the end; return who ended it first: client or master. The sockets stay open."""
+        self._pass_on(self.to_client, first_reply)
         self._watch()
         while not self._cut and not (self.to_master.done and self.to_client.done):
             ready = self._poll.poll(self._patience())
             if not ready:
                 break  # one side has ended, and the other is silent
             for descriptor, events in ready:
-                self._serve(descriptor, events)
+                if not self._cut:  # what waits in the socket was not carried yet: a stale master must not get it
+                    self._serve(descriptor, events)
         return self._first_end
 
     def _patience(self) -> t.Optional[float]:
         """Return the limit of silence in milliseconds: there is one only after an end of file."""
-        if self.to_client.ended:
-            return AFTER_MASTER_ENDED * 1000
-        return AFTER_CLIENT_ENDED * 1000 if self.to_master.ended else None
+        return self._after[self._first_end] * 1000 if self._first_end else None
 
     def _serve(self, descriptor: int, events: int) -> None:
         """Act on what poll said of one socket."""
