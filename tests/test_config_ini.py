@@ -86,6 +86,22 @@ def test_what_continues_a_wrong_key_is_not_told_again() -> None:
         "f:5: unknown section [tunl]: write [sentinel-tunnel] or [tunnel:NAME]"]
 
 
+def test_a_section_ends_the_one_before() -> None:
+    """An indented line behind a section continues nothing, and what stands in a wrong section belongs to none."""
+    text = HEAD + "[tunnel:a]\n  port = 1\n"
+    assert settings(text).tunnels[0].port == 1
+    assert problems(text + "[oops\n  port = 2\n") == [
+        "f:5: '[oops' is not a section: write [sentinel-tunnel] or [tunnel:NAME]"]
+    assert problems(text + "[tunnel:a]\n  port = 2\n") == [
+        "f:5: section [tunnel:a] stands here again, first at f:3: make them one"]
+
+
+def test_lines_before_any_section_are_told_once() -> None:
+    """The first of them is enough."""
+    assert problems("poll = 1\ndrain = 1\n" + HEAD) == ["f:1: 'poll' stands before any section: begin with "
+                                                        "[sentinel-tunnel]"]
+
+
 def test_an_indented_section_is_no_continuation() -> None:
     """A file that is indented as a whole reads as if it were not."""
     assert settings("  [sentinel-tunnel]\n    sentinels = s1\n    poll = 2s\n").poll == 2.0
