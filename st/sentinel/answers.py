@@ -1,12 +1,14 @@
 """What Sentinels say, as values: commands to ask, and replies read. Pure, no I/O."""
+import re
 import typing as t
 
-from st.address import Address
+from st.address import Address, parse_port
 from st.errors import PeerGarbage, PeerRefused
 from st.secret import Secret
 from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 PLACEHOLDER_HOSTS = ("", "?", "0.0.0.0", "::", "*")
+LONGEST_HOST = 255  # a domain name has no more
 NO_RIGHTS = ("NOAUTH", "NOPERM", "WRONGPASS", "DENIED", "ERR operation not permitted", "ERR max number of clients")
 
 
@@ -81,7 +83,7 @@ def read_answer(address_reply: Reply, master_reply: Reply, sentinel: str, auth_r
     except ValueError as error:
         return Answer(flags=flags, problem="it names no usable address (%s)" % error)
     epoch = details.get("config-epoch", "")
-    return Answer(master, int(epoch) if epoch.isdigit() else None, flags)
+    return Answer(master, int(epoch) if re.match(r"[0-9]{1,20}\Z", epoch) else None, flags)
 
 
 def read_address(reply: Reply) -> Address:
@@ -89,11 +91,9 @@ def read_address(reply: Reply) -> Address:
     if not isinstance(reply, list) or len(reply) != 2 or not all(isinstance(part, bytes) for part in reply):
         raise ValueError(shown(reply))
     host, port = text(reply[0]), text(reply[1])
-    if host in PLACEHOLDER_HOSTS or not host.isprintable() or " " in host:
+    if host in PLACEHOLDER_HOSTS or not host.isprintable() or " " in host or len(host) > LONGEST_HOST:
         raise ValueError("host %.60r" % host)
-    if not port.isdigit() or not 0 < int(port[:6]) < 65536:
-        raise ValueError("port %.60r" % port)
-    return Address(host, int(port))
+    return Address(host, parse_port(port[:60]))
 
 
 def read_peers(reply: Reply) -> t.Optional[t.Tuple[Peer, ...]]:

@@ -78,15 +78,16 @@ class SentinelClient:
             commands += questions(name)
         commands += [["SENTINEL", "SENTINELS", name] for name in names if peers]
         replies = conversation.ask(commands + [["SENTINEL", "MYID"]], deadline)
-        auth_reply = replies.pop(0) if auth else None
-        myid = text(replies.pop()) if isinstance(replies[-1], bytes) else ""
+        auth_reply, myid = replies.pop(0) if auth else None, replies.pop()
         answers = {}
         for position, name in enumerate(names):
             answers[name] = read_answer(replies[2 * position], replies[2 * position + 1], conversation.peer, auth_reply)
         unknown = bool(answers) and all(answer.unknown for answer in answers.values())
         listed = [read_peers(reply) for reply in replies[2 * len(names):]]
-        known = None if None in listed or not listed else tuple(peer for each in listed for peer in each or ())
-        return Report(self.sentinel, 0, answers, myid, known, kind="unknown_name" if unknown else "ok")
+        told = [each for each in listed if each is not None]  # one name that it does not monitor says nothing
+        known = tuple(peer for each in told for peer in each) if told else None
+        return Report(self.sentinel, 0, answers, text(myid) if isinstance(myid, bytes) else "", known,
+                      kind="unknown_name" if unknown else "ok")
 
 
 def ask_masters(sentinel: Address, credentials: Credentials, timeout: float) -> t.List[t.Dict[str, str]]:
@@ -109,7 +110,7 @@ def subscribe(conversation: Conversation, credentials: Credentials, deadline: De
         # Redis before a login takes no SUBSCRIBE of this length: what AUTH said explains its "Protocol error".
         said = "; ".join(str(reply) for reply in replies if isinstance(reply, ReplyError))
         raise PeerRefused("%s: no events: %s" % (conversation.peer, said), str(answer).encode())
-    if not isinstance(answer, list) or text(answer[0]) != "subscribe":
+    if not isinstance(answer, list) or not answer or text(answer[0]) != "subscribe":
         raise PeerGarbage("%s: is no Sentinel: it answers SUBSCRIBE with %s" % (conversation.peer, shown(answer)))
 
 
