@@ -97,3 +97,15 @@ def test_a_reader_that_goes_away_is_no_error(run: Run) -> None:
         finally:
             os.close(writer)
         assert ended.err == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this host has no /dev/full")
+def test_a_full_disk_is_told_in_one_line(run: Run) -> None:
+    """`sentinel-tunnel check > report` on a full disk fails, and says why."""
+    for words in (["--help"], ["check", "-c", MINIMAL]):
+        full = os.open("/dev/full", os.O_WRONLY)
+        try:
+            ended = run(*words, out=full)
+        finally:
+            os.close(full)
+        assert (ended.code, ended.err) == (1, "error: standard output: No space left on device\n")

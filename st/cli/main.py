@@ -1,4 +1,5 @@
 """The program sentinel-tunnel: its commands, and how it starts and ends."""
+import errno
 import os
 import sys
 import typing as t
@@ -35,9 +36,15 @@ def main(args: t.Optional[t.List[str]] = None) -> None:
     _allow_any_locale()
     _open_closed_streams()
     try:
-        program.main(args, prog_name=NAME)
-    finally:
-        _flush()
+        try:
+            program.main(args, prog_name=NAME)
+        finally:
+            _flush()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        os.write(2, ("error: standard output: %s\n" % error.strerror).encode("ascii", "backslashreplace"))
+        os._exit(1)  # what is still buffered cannot be written: the interpreter's own end would try, and trace back
 
 
 def _allow_any_locale() -> None:

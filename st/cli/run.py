@@ -1,4 +1,5 @@
 """The command run: tunnels in the foreground."""
+import logging
 import typing as t
 
 import click
@@ -8,7 +9,10 @@ from st.cli.options import check_names, common_options, load_settings, requires_
 from st.cli.sentinels import asker
 from st.config import Loaded, with_tunnels
 from st.errors import ConfigError
+from st.event import Event
 from st.sentinel.survey import masters
+
+logger = logging.getLogger(__name__)
 
 
 @click.command(name="run")
@@ -23,7 +27,7 @@ def run(context: click.Context, names: t.Sequence[str]) -> None:
     """
     loaded = load_settings(context, names)
     if loaded.settings.tunnels:
-        click.echo("sentinel-tunnel %s" % __version__)
+        _say("sentinel-tunnel %s" % __version__)
     else:
         loaded = _with_all_masters(loaded)
     process.run(loaded, _say, requires_master(context))
@@ -34,10 +38,14 @@ def _with_all_masters(loaded: Loaded) -> Loaded:
     asked = ", ".join(map(str, loaded.settings.sentinels))
     if not names:
         raise ConfigError(["no tunnel: the sentinels (%s) monitor no master, and the configuration names none" % asked])
-    click.echo("sentinel-tunnel %s: asked %s; it knows %d name%s"
-               % (__version__, asked, len(names), "" if len(names) == 1 else "s"))
+    _say("sentinel-tunnel %s: asked %s; it knows %d name%s"
+         % (__version__, asked, len(names), "" if len(names) == 1 else "s"))
     return loaded._replace(settings=with_tunnels(loaded, names))
 
 
 def _say(line: str) -> None:
-    click.echo(line)
+    """Print a line that a person may want; tunnels serve whether or not it can be printed."""
+    try:
+        click.echo(line)
+    except OSError as error:  # a full disk, or a reader that went away
+        logger.warning(Event("not_printed", error=error, line=line))
