@@ -9,7 +9,7 @@ import typing as t
 
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
-from st.errors import PeerError, PeerRefused
+from st.errors import PeerError, PeerRefused, PeerUnreachable
 from st.event import Event
 from st.sentinel.masters import MasterRow, Snapshot, Target
 from st.tunnel.refusal import Refused, linger, no_master, say
@@ -157,7 +157,12 @@ class Connection:
             self._drop_upstream()
             self._upstream = socket.socket(target.endpoint.family, socket.SOCK_STREAM)
         patience = Deadline(max(deadline.left() or 0.0, self._tunnel.settings.connect_timeout))
-        return prepare(self._upstream, target, self._tunnel.settings, patience)
+        return prepare(self._upstream, target, self._tunnel.settings, patience, self._check_current)
+
+    def _check_current(self) -> None:
+        """Raise when a switch or a cut came before the socket was connected: no interrupt could reach it then."""
+        if self._cut or self._tunnel.row.generation != self._generation:
+            raise PeerUnreachable("a switch came before the connection")
 
     def _carry(self) -> bool:
         """Begin to carry bytes, unless the target became stale: the check and the change are one step."""

@@ -1,5 +1,6 @@
 """Reach the master for one client: dial, and ask for its role on that same socket before any client byte."""
 import socket
+import typing as t
 
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
@@ -14,13 +15,16 @@ class NotMaster(PeerError):
     """The node was reached and says that it is no master, or does not tell where that is demanded."""
 
 
-def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patience: Deadline) -> bytes:
+def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patience: Deadline,
+            connected: t.Callable[[], None] = lambda: None) -> bytes:
     """Connect a client's leg to the target and check its role; raise PeerError. The caller owns the socket.
 
     Returns what the master sent by itself, for the client: nothing, as a rule. `patience` bounds the wait for the
     role: a hung master still completes TCP handshakes, and waiting on one socket is kinder to it than dialling again.
+    `connected` is called in between and may raise PeerError.
     """
     connect(sock, target.endpoint, Deadline(settings.connect_timeout))
+    connected()
     set_keepalive(sock, settings.keepalive)
     set_user_timeout(sock, settings.user_timeout)
     if settings.role_check == "no":
