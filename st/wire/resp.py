@@ -11,8 +11,10 @@ Reply = t.Any  # bytes, int, None, ReplyError, or a list of these
 ReplyError = hiredis.ReplyError
 
 MOST_BYTES = 4 << 20  # no reply that we ask for comes near this
-# hiredis makes room for as many elements as a header announces, before one of them has come.
-HUGE_ARRAY = re.compile(rb"(?:^|\n)[*%~>]\d{6,}")
+# hiredis makes room for as many elements as a header announces, before one of them has come; and its release 2.0 ends
+# the whole process at a map of RESP3 (which nobody asked for) that has an array as key.
+DANGEROUS_HEADER = re.compile(rb"(?:^|\n)(?:[*>|]\d{6,}|[%~]\d+\r\n)")
+LONGEST_HEADER = 32  # bytes
 # Which of these a bad reply raises differs between hiredis 1.0 and 3.5.
 READER_FAULTS = (hiredis.ProtocolError, SystemError, MemoryError, ValueError, TypeError)
 
@@ -52,8 +54,8 @@ class ReplyReader:
         self._raw += data
         if len(self._raw) > MOST_BYTES:
             raise MalformedReply("more than %d bytes in replies" % MOST_BYTES)
-        if HUGE_ARRAY.search(self._raw, max(0, len(self._raw) - len(data) - 8)):
-            raise MalformedReply("an array of 100000 elements or more")
+        if DANGEROUS_HEADER.search(self._raw, max(0, len(self._raw) - len(data) - LONGEST_HEADER)):
+            raise MalformedReply("an array of 100000 elements or more, or a map of RESP3")
         self._reader.feed(data)
 
     def take(self) -> t.Union[Reply, _More]:
