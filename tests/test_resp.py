@@ -78,7 +78,7 @@ def test_an_error_is_a_value() -> None:
 
 @pytest.mark.parametrize("data", [
     b"HTTP/1.1 400 Bad Request\r\n", b"*-2\r\n", b"*+3\r\n", b"$-7\r\n", b":x\r\n", b"\x00\x00\x00", b"\x16\x03\x01",
-    b"SSH-2.0-OpenSSH_9.2\r\n", b"*1\r\n" * 200000, b"%1\r\n*0\r\n+a\r\n",
+    b"SSH-2.0-OpenSSH_9.2\r\n", b"%1\r\n*0\r\n+a\r\n", b"*1\r\n%1\r\n*0\r\n+a\r\n",
 ])
 def test_garbage_is_malformed(data: bytes) -> None:
     """Bytes that are not RESP, and lengths that no reply has, end in one exception of ours."""
