@@ -75,9 +75,14 @@ def tunnel_settings(**changes: t.Any) -> TunnelSettings:
     return settings(text).tunnels[0]._replace(**dict({"port": 0}, **changes))
 
 
+def target_at(address: t.Tuple[str, int]) -> Target:
+    """Return what the table holds when the master is at an address."""
+    return Target(Address(*address), Endpoint(socket.AF_INET, address))
+
+
 def target_of(node: FakeRedis) -> Target:
     """Return what the table holds when a node is the master."""
-    return Target(Address(*node.address), Endpoint(socket.AF_INET, node.address))
+    return target_at(node.address)
 
 
 class OneTunnel:
@@ -89,7 +94,7 @@ class OneTunnel:
         self.hints = []  # type: t.List[str]
         self.server = TunnelServer(tunnel_settings(**changes), self.row, Seats(room), self.hints.append)
         self.registry = self.server.registry
-        self.address = tuple(self.server.address)
+        self.address = (self.server.address.host, self.server.address.port)
         if node is not None:
             self.switch(node)
 
