@@ -111,6 +111,15 @@ class Bed:
         """Wait until every Sentinel that answers sees the others, the master and each replica that answers as well."""
         wait_until(lambda: self._healthy(name), "the deployment of %s did not become healthy" % name, 60)
 
+    def mend(self) -> None:
+        """Start again what was killed or frozen, and wait until all is healthy."""
+        everything = self.sentinels + [node for nodes in self._nodes.values() for node in nodes]
+        for node in everything:
+            if not node.answering:
+                node.restart()  # a Sentinel that is merely continued does nothing for 30 s (TILT)
+        for name in self.names:
+            self.wait_healthy(name)
+
     def _start(self) -> None:
         for name in self.names:
             self._nodes[name] = []

@@ -1,8 +1,12 @@
 """The program itself as a process, as its users run it."""
 import os
+import shlex
+import signal
 import subprocess
 import sys
 import typing as t
+
+import hiredis
 
 from st.address import Address
 from tests.live.bed import Bed
@@ -11,16 +15,35 @@ from tests.live.talk import Talk
 from tests.waiting import FACTOR, wait_until
 
 
-class Tunnel:
-    """`sentinel-tunnel run` with a tunnel for each master name of a bed, and further `options`; a context manager."""
+PROGRAM = (sys.executable, "-m", "st")
 
-    def __init__(self, bed: Bed, *options: str) -> None:
+
+def run_once(*words: str, program: t.Sequence[str] = PROGRAM,
+             environ: t.Optional[t.Mapping[str, str]] = None) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the program to its end, and return its exit code and output."""
+    return subprocess.run(list(program) + list(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, timeout=60 * FACTOR, env=environ)
+
+
+def sentinel_words(bed: Bed) -> t.List[str]:
+    """Return the options that name the Sentinels of a bed."""
+    return [word for address in bed.sentinel_addresses for word in ("--sentinel", str(address))]
+
+
+class Tunnel:
+    """`sentinel-tunnel run` with a tunnel for each master name of a bed, and further `options`; a context manager.
+
+    `program` are the words that start it, `environ` is its environment when it is not ours.
+    """
+
+    def __init__(self, bed: Bed, *options: str, program: t.Sequence[str] = PROGRAM,
+                 environ: t.Optional[t.Mapping[str, str]] = None) -> None:
         self.addresses = {name: Address(HOST, free_port()) for name in bed.names}
         self._log = os.path.join(bed.directory, "tunnel-%d.log" % self.addresses[bed.names[0]].port)
-        self._words = ["run"] + ["%s=%d" % (name, address.port) for name, address in self.addresses.items()]
-        for sentinel in bed.sentinel_addresses:
-            self._words += ["--sentinel", str(sentinel)]
-        self._words += options
+        self._environ = environ
+        self._words = list(program) + ["run"]
+        self._words += ["%s=%d" % (name, address.port) for name, address in self.addresses.items()]
+        self._words += sentinel_words(bed) + list(options)
         self._process: t.Optional["subprocess.Popen[bytes]"] = None
 
     def __enter__(self) -> "Tunnel":
@@ -44,14 +67,28 @@ class Tunnel:
     def start(self) -> None:
         """Start the process and wait until a command gets through every tunnel."""
         with open(self._log, "ab") as log:
-            self._process = subprocess.Popen([sys.executable, "-m", "st"] + self._words, stdin=subprocess.DEVNULL,
-                                             stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(self._words, stdin=subprocess.DEVNULL, stdout=log,
+                                             stderr=subprocess.STDOUT, env=self._environ)
         wait_until(self._ready, "no command gets through the tunnel")
 
     def log(self) -> str:
         """Return what the process has printed and logged so far."""
         with open(self._log, errors="replace") as file:
             return file.read()
+
+    def events(self, name: str) -> t.List[t.Dict[str, str]]:
+        """Return the fields of each event of this name that has been logged so far."""
+        lines = [line.split(" ", 3) for line in self.log().rpartition("\n")[0].splitlines()]
+        told = [line[3] for line in lines if line[2:3] == [name] and len(line) == 4]
+        return [dict(word.split("=", 1) for word in shlex.split(fields)) for fields in told]
+
+    def freeze(self) -> None:
+        """Let the process stand still (SIGSTOP), as in a suspended machine."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process go on (SIGCONT)."""
+        self.process.send_signal(signal.SIGCONT)
 
     def terminate(self) -> int:
         """Ask the process to end (SIGTERM) and return its exit code; kill it when it has not ended in 10 s."""
@@ -80,3 +117,5 @@ def _answers(address: Address) -> bool:
             return bool(talk.call("PING") == "PONG")
     except OSError:
         return False
+    except hiredis.ReplyError as error:
+        return str(error).startswith("NOAUTH")  # Redis itself says that
