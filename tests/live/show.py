@@ -21,8 +21,9 @@ _started = time.monotonic()
 
 
 def say(who: str, text: str) -> None:
-    """Print one line: the seconds since the start, who does it, what is done."""
-    print("%5.1f s  %-9s %s" % (time.monotonic() - _started, who, text), flush=True)
+    """Print one line, or more if it must be: the seconds since the start, who does it, what is done."""
+    head = "%5.1f s  %-9s " % (time.monotonic() - _started, who)
+    print(textwrap.fill(text, 79, initial_indent=head, subsequent_indent=" " * len(head)), flush=True)
 
 
 class Writer:

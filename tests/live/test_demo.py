@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 
+from tests.live.show import say
 from tests.live.talk import Talk
 from tests.waiting import FACTOR, wait_until
 
@@ -77,8 +78,16 @@ def test_demo_shows_a_failover(start: t.Callable[..., Demo]) -> None:
     before, after = (int(re.search("acknowledged %s +([0-9]+)" % when, output).group(1))  # type: ignore[union-attr]
                      for when in ("before the kill", "after it"))
     assert before > 10 and after > 10
-    assert max(len(line) for line in output.splitlines()) <= 80
+    assert max(len(line) for line in output.splitlines()) <= 80, output
     assert output.endswith("All is stopped and removed.\n")
+
+
+def test_long_text_is_folded(capsys: t.Any) -> None:
+    """What a server or the tunnel refuses with, however long, keeps to 80 columns."""
+    say("client", "refused because " * 20)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize("moment", ["dies", "start", "watching", "connects", "kill -9"])
