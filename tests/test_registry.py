@@ -56,7 +56,7 @@ def test_it_counts_what_is_open_and_what_was() -> None:
     registry.leave(as_connection(first), "client")
     registry.leave(as_connection(second), "client")
     assert registry.counts() == Counts(3, {"client": 2}, 1, 0, 11, 22)
-    assert registry.connections() == [third] and len(registry) == 1
+    assert registry.connections() == [as_connection(third)] and len(registry) == 1
 
 
 def test_leaving_twice_is_harmless() -> None:
