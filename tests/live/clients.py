@@ -18,6 +18,9 @@ PATIENCE = 90  # seconds that a client waits for a reply: longer than the tunnel
 # For redis.Redis: nothing is tried twice, the next command after a failure connects again.
 PLAIN = {"socket_timeout": PATIENCE * FACTOR, "retry": Retry(NoBackoff(), 0)}  # type: t.Dict[str, t.Any]
 
+# For Bed: Sentinels whose votes were split try again after 8 seconds, twice this time.
+SOON_AGAIN = {"failover-timeout": "4000"}
+
 # What each kind sends, and what comes back at once.
 KINDS = {
     "idle": (b"", b""),

@@ -5,7 +5,7 @@ import typing as t
 import pytest
 
 from tests.live.bed import Bed
-from tests.live.clients import KINDS, PATIENCE, PLAIN, Repeated, Waiting, reached
+from tests.live.clients import KINDS, PATIENCE, PLAIN, SOON_AGAIN, Repeated, Waiting, reached
 from tests.live.node import Node
 from tests.live.talk import Talk
 from tests.live.tunnel import Tunnel
@@ -21,7 +21,7 @@ RedisClient = t.Callable[..., t.Any]  # returns redis.Redis; its own types diffe
 @pytest.fixture(scope="module")
 def two() -> t.Iterator[Bed]:
     """Two master names."""
-    with Bed(names=(OTHER, NAME)) as bed:
+    with Bed(names=(OTHER, NAME), sentinel_options=SOON_AGAIN) as bed:
         yield bed
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from st.address import Address
 from tests.live.bed import Bed
-from tests.live.clients import KINDS, PATIENCE, Waiting, reached
+from tests.live.clients import KINDS, PATIENCE, SOON_AGAIN, Waiting, reached
 from tests.live.node import SentinelNode, free_port
 from tests.live.talk import Talk
 from tests.live.tunnel import Tunnel, run_once, sentinel_words
@@ -20,7 +20,7 @@ HOLD = ("--hold", "60s")
 @pytest.fixture(scope="module")
 def shared() -> t.Iterator[Bed]:
     """One deployment of three nodes and three Sentinels."""
-    with Bed() as bed:
+    with Bed(sentinel_options=SOON_AGAIN) as bed:
         yield bed
 
 
