@@ -13,7 +13,7 @@ import pytest
 from st.deadline import Deadline
 from st.errors import ListenError
 from st.sentinel.masters import MasterRow
-from st.tunnel.server import Seats, TunnelServer
+from st.tunnel.server import MOST_LINGERING, Seats, TunnelServer
 from tests.conftest import open_descriptors
 from tests.fakes import FakeRedis, read_all, read_exactly
 from tests.fakes.server import bound_socket
@@ -45,7 +45,10 @@ def test_a_refused_client_that_has_spoken_reads_the_line(fake_redis: MakeRedis) 
         assert ask(first, "PING") == b"+PONG\r\n"
         with tunnel.connect() as second:
             second.sendall(command("PING"))
-            assert read_all(second) == FULL
+            assert read_exactly(second, len(FULL)) == FULL
+            second.sendall(command("PING"))
+            assert second.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0  # not reset
+            assert read_all(second) == b""
 
 
 def test_the_process_has_room_for_so_many(fake_redis: MakeRedis) -> None:
@@ -64,8 +67,10 @@ def test_a_storm_of_refused_clients_leaves_nothing(fake_redis: MakeRedis) -> Non
     with OneTunnel(fake_redis(), room=1) as tunnel, tunnel.connect() as first:
         assert ask(first, "PING") == b"+PONG\r\n"
         with contextlib.ExitStack() as stack:
-            others = [stack.enter_context(tunnel.connect()) for _ in range(300)]
+            before = len(open_descriptors())
+            others = [stack.enter_context(tunnel.connect()) for _ in range(400)]
             assert {read_exactly(client, len(FULL)) for client in others} == {FULL}
+            assert len(open_descriptors()) - before <= 400 + MOST_LINGERING
         assert ask(first, "PING") == b"+PONG\r\n"
 
 

@@ -1,0 +1,72 @@
+"""The program as a process, for tests: started, read, sent signals, and never left behind."""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import typing as t
+
+from tests.waiting import FACTOR, wait_until
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Program:
+    """`sentinel-tunnel WORDS` in a directory of its own; a context manager that kills what still runs."""
+
+    def __init__(self, directory: pathlib.Path, *words: str, environ: t.Optional[t.Mapping[str, str]] = None,
+                 before: t.Sequence[str] = ()) -> None:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("SENTINEL_TUNNEL_")}
+        own.update({"HOME": str(directory), "PYTHONPATH": ROOT}, **(environ or {}))
+        self._paths = [directory / "stdout", directory / "stderr"]
+        with open(str(self._paths[0]), "ab") as out, open(str(self._paths[1]), "ab") as errors:
+            self.process = subprocess.Popen([*before, sys.executable, "-m", "st", *words], stdin=subprocess.DEVNULL,
+                                            stdout=out, stderr=errors, cwd=str(directory), env=own)
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *exc: t.Any) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    @property
+    def out(self) -> str:
+        """What it has printed so far."""
+        return self._paths[0].read_text()
+
+    @property
+    def log(self) -> str:
+        """What it has written to standard error so far."""
+        return self._paths[1].read_text()
+
+    def wait_for(self, text: str, where: t.Optional[t.Callable[[], str]] = None) -> None:
+        """Wait until a text is in the log, or in what `where` returns."""
+        read = where or (lambda: self.log)
+        wait_until(lambda: text in read() or self.process.poll() is not None, "%r is written" % text)
+        assert text in read(), "ended with %s:\n%s\n%s" % (self.process.poll(), self.out, self.log)
+
+    def wait_ready(self) -> "Program":
+        """Wait until the mapping is printed with a master in it."""
+        self.wait_for("  ready\n", lambda: self.out)
+        return self
+
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, and return the exit code."""
+        self.send(number)
+        return self.code()
+
+    def code(self) -> int:
+        """Wait for the end and return the exit code."""
+        return self.process.wait(60 * FACTOR)
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that it has used so far."""
+        with open("/proc/%d/stat" % self.process.pid) as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))

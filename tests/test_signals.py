@@ -1,0 +1,49 @@
+"""Signals of the process: caught without work in a handler, told in their order, given back."""
+import os
+import signal
+import subprocess
+import sys
+
+from st.ops.signals import STOP, Signals
+from tests.programs import ROOT
+
+CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+
+
+def test_they_come_in_their_order() -> None:
+    """Also those that came before anybody waited."""
+    with Signals() as signals:
+        for number in CAUGHT + (signal.SIGHUP,):
+            os.kill(os.getpid(), number)
+        assert [signals.wait() for _ in range(5)] == list(CAUGHT) + [signal.SIGHUP]
+
+
+def test_they_are_given_back() -> None:
+    """A program that embeds us, or a test, has its own handlers again, and its wake-up descriptor."""
+    before = [signal.getsignal(number) for number in CAUGHT]
+    with Signals():
+        assert [signal.getsignal(number) for number in CAUGHT] != before
+    assert [signal.getsignal(number) for number in CAUGHT] == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_term_and_int_stop() -> None:
+    """And no others."""
+    assert set(STOP) == {signal.SIGTERM, signal.SIGINT}
+
+
+def test_the_next_one_ends_the_process_whatever_it_does() -> None:
+    """Exit code 0 at once, though the main thread waits for ever and no `finally` is run."""
+    script = ("import os, signal, threading\n"
+              "from st.ops.signals import Signals\n"
+              "with Signals() as signals:\n"
+              "    signals.end_at_next()\n"
+              "    try:\n"
+              "        os.kill(os.getpid(), signal.%s)\n"
+              "        threading.Event().wait(3600)\n"
+              "    finally:\n"
+              "        print('still here')\n")
+    for name in ("SIGTERM", "SIGINT"):
+        ended = subprocess.Popen([sys.executable, "-c", script % name], cwd=ROOT, stdout=subprocess.PIPE)
+        output, _ = ended.communicate(timeout=60)
+        assert (ended.returncode, output) == (0, b"")
