@@ -127,8 +127,8 @@ class Bed:
                 self._start_node(self._nodes[name], index)
         for name in self.names:  # before the Sentinels: what they do not find at first they look for 10 s later
             wait_until(lambda: self._following(name), "the replicas of %s do not follow their master" % name)
-        for _ in range(self._sentinel_count):
-            self.sentinels.append(SentinelNode(self.directory, self._sentinel_lines(), self._sentinel_requirepass))
+        for index in range(self._sentinel_count):
+            self.sentinels.append(self._new_sentinel(index))
             self.sentinels[-1].start()
         for name in self.names:
             self.wait_healthy(name)
@@ -139,8 +139,14 @@ class Bed:
             lines.append("masterauth " + self._requirepass)
         if index:
             lines.append("replicaof %s %d" % nodes[0].address)
-        nodes.append(Node(self.directory, lines, self._requirepass))
+        nodes.append(self._new_node(index, lines))
         nodes[-1].start()
+
+    def _new_node(self, index: int, lines: t.List[str]) -> Node:
+        return Node(self.directory, lines, self._requirepass)
+
+    def _new_sentinel(self, index: int) -> SentinelNode:
+        return SentinelNode(self.directory, self._sentinel_lines(), self._sentinel_requirepass)
 
     def _sentinel_lines(self) -> t.List[str]:
         lines = ["sentinel sentinel-pass " + self._sentinel_requirepass] if self._sentinel_requirepass else []
