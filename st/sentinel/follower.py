@@ -44,6 +44,7 @@ class Follower:
         self._on_stale = on_stale  # cuts the connections older than a generation, returns how many
         self._probed = {}  # type: t.Dict[Address, Probed]  # of this round
         self._asked = set()  # type: t.Set[Address]  # to be probed in this round
+        self._awaited = set()  # type: t.Set[Address]  # asked in the last round, and not answered in it
         self._last_good = time.monotonic()  # when the current master was last known to be one
         self._min_sentinels = min_sentinels
         self._serve_outage = serve_outage
@@ -56,6 +57,8 @@ class Follower:
 
     def begin(self) -> None:
         """Begin a round: forget what nodes said in the last one; ask the current master while Sentinels are asked."""
+        # A Sentinel that takes longer than the pause between rounds leaves nodes no time to answer within one.
+        self._awaited = self._asked - set(self._probed)
         self._probed.clear()
         self._asked.clear()
         self.settled = False
@@ -65,11 +68,11 @@ class Follower:
 
     def wanted(self) -> t.Set[Address]:
         """Return the addresses that are worth a connection of ours."""
-        return set(self._asked)
+        return self._asked | set(self._probed)
 
     def take(self, probed: Probed) -> None:
         """Note what a node said."""
-        if probed.address not in self._asked:
+        if probed.address not in self._asked | self._awaited:
             return  # of an earlier round, about a node that nobody asks for now
         self._probed[probed.address] = probed
         current = self.row.current()
