@@ -90,6 +90,16 @@ def test_frozen_master(two: Bed, tunnel: Tunnel) -> None:
     assert float(switch["gap"].rstrip("s")) > 0.5
 
 
+def test_master_demoted_behind_the_sentinels(two: Bed, tunnel: Tunnel) -> None:
+    """No new client reaches a node that Sentinels still call master and that says it is none."""
+    old, address = two.master(NAME), tunnel.addresses[NAME]
+    with Repeated(_asking_anew(address, "INCR", "writes"), threads=4) as visitors:
+        old.cli("REPLICAOF", *two.replicas(NAME)[0].address)
+        demoted = time.monotonic()
+        wait_until(lambda: len(visitors.since(demoted)) > 20, "nobody comes through any more", PATIENCE)
+    assert not [failure for failure in visitors.failures if failure.began > demoted], visitors.failures
+
+
 def test_names_side_by_side(two: Bed, tunnel: Tunnel) -> None:
     """A failover of one name leaves the other's connections open, and no client reaches the wrong name."""
     for name in two.names:

@@ -1,7 +1,6 @@
 """The program itself as a process, as its users run it."""
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import typing as t
@@ -81,14 +80,6 @@ class Tunnel:
         lines = [line.split(" ", 3) for line in self.log().rpartition("\n")[0].splitlines()]
         told = [line[3] for line in lines if line[2:3] == [name] and len(line) == 4]
         return [dict(word.split("=", 1) for word in shlex.split(fields)) for fields in told]
-
-    def freeze(self) -> None:
-        """Let the process stand still (SIGSTOP), as in a suspended machine."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let a frozen process go on (SIGCONT)."""
-        self.process.send_signal(signal.SIGCONT)
 
     def terminate(self) -> int:
         """Ask the process to end (SIGTERM) and return its exit code; kill it when it has not ended in 10 s."""
