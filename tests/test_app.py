@@ -62,7 +62,8 @@ def test_the_status_tells_all_of_it(world: World) -> None:
         assert tunnel.listen == "127.0.0.1:%d" % app.address()[1] and tunnel.master == "%s:%d" % world.master.address
         assert (tunnel.epoch, tunnel.verified, tunnel.sentinels_agreeing, tunnel.max_connections) == (0, True, 3, 7)
         assert (tunnel.clients, tunnel.held, tunnel.accepted, tunnel.switches, tunnel.reason) == (1, 0, 1, 0, "")
-        assert (tunnel.bytes_to_master, tunnel.bytes_to_client) == (len(command("PING")), 7)
+        wait_until(lambda: (app.tunnel().bytes_to_master, app.tunnel().bytes_to_client) == (len(command("PING")), 7),
+                   "all bytes are counted")
         assert status.pid == os.getpid() and [each.address for each in status.sentinels] == [
             "%s:%d" % seed for seed in world.seeds]
         wait_until(lambda: all(each.events for each in app.app.status().sentinels), "events are heard of all")
