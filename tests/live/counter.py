@@ -11,6 +11,7 @@ from tests.live.talk import Talk
 from tests.live.tunnel import Tunnel
 
 KEY = "written"  # a set
+REPLICATION = 1.0  # seconds by which a replica may be behind when nothing is broken
 
 
 class Write(t.NamedTuple):
@@ -22,11 +23,12 @@ class Write(t.NamedTuple):
 
 
 class Writer:
-    """Writes increasing numbers on one connection, and opens another when that has ended."""
+    """Writes increasing numbers on one connection, and opens another when that has ended, or each time if `anew`."""
 
-    def __init__(self, name: str, place: Host, address: t.Tuple[str, int]) -> None:
+    def __init__(self, name: str, place: Host, address: t.Tuple[str, int], anew: bool = False) -> None:
         self.acknowledged: t.List[Write] = []
         self._name = name
+        self._anew = anew
         self._place = place
         self._address = address
         self._numbers = itertools.count()
@@ -45,6 +47,8 @@ class Writer:
             self.close()
             raise
         self.acknowledged.append(Write(word, sent, time.monotonic()))
+        if self._anew:
+            self.close()
 
     def close(self) -> None:
         """Close the connection."""
@@ -56,9 +60,9 @@ class Writer:
 class Counter:
     """Writers in threads of their own through one tunnel, from the beginning to the end of a `with` block."""
 
-    def __init__(self, name: str, place: Host, tunnel: Tunnel, writers: int = 1) -> None:
+    def __init__(self, name: str, place: Host, tunnel: Tunnel, writers: int = 1, anew: bool = False) -> None:
         [address] = tunnel.addresses.values()
-        self.writers = [Writer("%s-%d" % (name, number), place, address) for number in range(writers)]
+        self.writers = [Writer("%s-%d" % (name, number), place, address, anew) for number in range(writers)]
         self._runs = [Repeated(writer.write) for writer in self.writers]
 
     def __enter__(self) -> "Counter":
@@ -77,6 +81,10 @@ class Counter:
         return all([write.sent > moment for write in writer.acknowledged[-least:]].count(True) >= least
                    for writer in self.writers)
 
+    def acknowledged(self) -> int:
+        """Return how many writes were acknowledged so far."""
+        return sum(len(writer.acknowledged) for writer in self.writers)
+
     def failures(self) -> t.List[str]:
         """Return what the writes said that were not acknowledged."""
         return [failure.value for run in self._runs for failure in run.failures]
@@ -84,8 +92,8 @@ class Counter:
     def missing(self, master: Node) -> t.List[Write]:
         """Return the acknowledged writes that this master does not have, in the order in which they were sent."""
         kept = set(master.cli("SMEMBERS", KEY))
-        acknowledged = [write for writer in self.writers for write in writer.acknowledged]
-        return sorted((write for write in acknowledged if write.word not in kept), key=lambda write: write.sent)
+        written = [write for writer in self.writers for write in writer.acknowledged]
+        return sorted((write for write in written if write.word not in kept), key=lambda write: write.sent)
 
 
 def switches(tunnel: Tunnel) -> t.List[float]:
@@ -93,6 +101,20 @@ def switches(tunnel: Tunnel) -> t.List[float]:
     ahead = time.time() - time.monotonic()
     lines = [line.split(" ", 3) for line in tunnel.log().splitlines()]
     return [_timestamp(line[0]) - ahead for line in lines if line[2:3] == ["switch"]]
+
+
+def unexcused(missing: t.Iterable[Write], adopted: t.Sequence[float], troubles: t.Sequence[float]) -> t.List[Write]:
+    """Return the missing writes that no switch explains.
+
+    Redis replicates after it has answered: what an old master took since the trouble that led to a switch began is
+    lost with it. `adopted` are the moments of the switches, `troubles` those when something was broken.
+    """
+    def excused(write: Write) -> bool:
+        switch = min((moment for moment in adopted if moment >= write.sent), default=None)
+        begun = [moment for moment in troubles if switch is not None and moment <= switch]
+        return bool(begun) and write.sent > max(begun) - REPLICATION
+
+    return [write for write in missing if not excused(write)]
 
 
 def report(missing: t.Sequence[Write], adopted: float) -> str:

@@ -69,6 +69,8 @@ class NetBed(Bed):
         """Undo every fault of the network, continue or restart every process, and wait until all is well."""
         self.hosts.heal()
         for node in self.nodes(NAME) + list(self.sentinels):
+            if node.stopped:
+                node.cont()
             if not node.answering:
                 node.restart()
         self.wait_healthy(NAME)
