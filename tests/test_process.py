@@ -21,7 +21,8 @@ from tests.tunnels import ask, be_busy, command, until_ended
 from tests.waiting import FACTOR, wait_until
 
 LONG = "1h"  # a gate, not a wait
-DROPPED = ("import os, sys; from st.cli.main import main; 'x'.encode('idna'); 'x'.encode('unicode_escape');"  # all loaded
+# Everything is imported first: that user may not be allowed to read this Python.
+DROPPED = ("import os, sys; from st.cli.main import main; 'x'.encode('idna'); 'x'.encode('unicode_escape');"
            "os.geteuid() or os.seteuid(65534); main(sys.argv[1:])")
 
 
@@ -241,7 +242,8 @@ def test_no_master_in_time(world: World, tmp_path: pathlib.Path) -> None:
     for node in world.nodes:
         node.role = "slave"
     port = free_port()
-    with Program(tmp_path, "run", "mymaster=%d" % port, "--require-master", "--hold", "100ms", *seeds(world)) as program:
+    words = ["run", "mymaster=%d" % port, "--require-master", "--hold", "100ms", *seeds(world)]
+    with Program(tmp_path, *words) as program:
         assert program.code() == 69
         assert "error: no master within 0.1s: mymaster: 3 of 3 sentinels answer, " in program.log
         with pytest.raises(ConnectionRefusedError):
