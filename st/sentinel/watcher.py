@@ -89,7 +89,7 @@ class Watcher:
             try:
                 self._begin(wake)
                 self._abandoned = not self._collect(Deadline(self._timeout + SLACK))
-                if not self._abandoned:
+                if not self._abandoned and not self._stopping:  # who was not waited for is not silent
                     self._end()
                 wake = self._rest(started)
             except Exception:  # a fault of ours in one round must not end the watching
