@@ -108,6 +108,25 @@ def test_stop_twice_and_from_any_thread(world: World) -> None:
         app.app.stop(0)
 
 
+def test_the_status_can_be_asked_to_the_end(world: World) -> None:
+    """While it drains and after it stopped: whoever watches must not fail over it."""
+    with running(world) as app:
+        before = app.tunnel().listen
+        app.app.stop(0)
+        assert app.tunnel().listen == before and app.app.status().tunnels[0].clients == 0
+
+
+def test_stopping_blames_nobody(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A round of questions that the stop cuts short says nothing about those who had not answered yet."""
+    for sentinel in world.sentinels:
+        sentinel.delays["SENTINEL"] = 3600
+    with Running(world_settings(world, sentinel_timeout=3600)) as app:
+        wait_until(lambda: all(sentinel.commands for sentinel in world.sentinels),
+                   "a round is under way")
+        app.app.stop(0)
+    assert not [record.getMessage() for record in caplog.records if record.levelname != "INFO"]
+
+
 def test_stopping_what_was_never_started(world: World) -> None:
     """Nothing to do."""
     App(world_settings(world), ROOM).stop(0)

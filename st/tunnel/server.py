@@ -75,11 +75,12 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         except OSError as error:
             where = Address(settings.listen, settings.port)
             raise ListenError("%s: cannot listen: %s" % (where, error.strerror or error), error.errno) from error
+        self._address = Address(*self.socket.getsockname()[:2])
 
     @property
     def address(self) -> Address:
-        """The address that it really listens on."""
-        return Address(*self.socket.getsockname()[:2])
+        """The address that it really listens on, or did."""
+        return self._address
 
     @property
     def limit(self) -> int:
