@@ -29,7 +29,7 @@ def fields(**more: str) -> t.List[bytes]:
 
 def test_the_questions_are_asked_together() -> None:
     """The address is asked with GET-MASTER-ADDR-BY-NAME, the epoch with MASTER, the name as it is."""
-    assert questions("a b") == [["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "a b"], ["SENTINEL", "MASTER", "a b"]]
+    assert questions("a b") == [["SENTINEL", "MASTER", "a b"], ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "a b"]]
 
 
 def test_address_and_epoch_come_from_different_replies() -> None:
@@ -125,8 +125,9 @@ def sibling(host: str, port: str, runid: str = "", flags: str = "sentinel") -> t
 
 def test_peers() -> None:
     """Each entry has an address, an id and whether it is down; those of port 0 have no address and are left out."""
-    found = read_peers([sibling("10.0.0.2", "26379", "b" * 40), sibling("10.0.0.3", "0"), sibling("s4", "1", "d", "s_down"),
-                        sibling("s5", "1", "e", "sentinel,disconnected"), [b"odd"], None, ReplyError("x"), [b"ip", None]])
+    found = read_peers([sibling("10.0.0.2", "26379", "b" * 40), sibling("10.0.0.3", "0"),
+                        sibling("s4", "1", "d", "s_down"), sibling("s5", "1", "e", "sentinel,disconnected"),
+                        [b"odd"], None, ReplyError("x"), [b"ip", None]])
     assert found == (Peer(Address("10.0.0.2", 26379), "b" * 40, False), Peer(Address("s4", 1), "d", True),
                      Peer(Address("s5", 1), "e", True))
 
@@ -146,7 +147,8 @@ def test_any_reply_is_a_list_of_peers_or_none(reply: Reply) -> None:
 
 def test_masters() -> None:
     """Every entry with a name counts; errors are those of an answer."""
-    assert [entry["name"] for entry in read_masters([fields(), [b"ip", b"x"], None, fields(name="n")], "s")] == ["m", "n"]
+    entries = read_masters([fields(), [b"ip", b"x"], None, fields(name="n")], "s")
+    assert [entry["name"] for entry in entries] == ["m", "n"]
     with pytest.raises(PeerRefused, match="NOPERM"):
         read_masters(ReplyError("NOPERM x"), "s")
     for reply in (ReplyError("ERR unknown command"), b"x", None, ReplyError("ERR odd")):

@@ -6,7 +6,7 @@ import typing as t
 import pytest
 
 from st.deadline import Deadline
-from st.errors import PeerError, PeerGarbage, PeerRefused, PeerSilent, PeerUnreachable
+from st.errors import PeerGarbage, PeerRefused, PeerSilent, PeerUnreachable
 from st.wire.conversation import Conversation
 from st.wire.resp import ReplyError
 from tests.fakes import Error, FakeRedis, Simple, dial, endless_line
@@ -32,8 +32,8 @@ def conversation(node: FakeRedis) -> t.Iterator[Conversation]:
 
 def test_replies_come_in_the_order_of_the_questions(node: FakeRedis, conversation: Conversation) -> None:
     """All questions go out at once, and each reply stands where its question stood."""
-    commands = [["ECHO", "a"], ["NOSUCH"], ["ECHO", b"\r\n"], ["GET", "none"]]
-    first, second, third, fourth = conversation.ask(commands, Deadline(LONG))
+    questions = [[b"ECHO", b"a"], [b"NOSUCH"], [b"ECHO", b"\r\n"], [b"GET", b"none"]]
+    first, second, third, fourth = conversation.ask(questions, Deadline(LONG))
     assert (first, third, fourth) == (b"a", b"\r\n", None) and isinstance(second, ReplyError)
     assert conversation.ask([["ECHO", "again"]], Deadline(LONG)) == [b"again"]
     assert conversation.rest() == b""
@@ -138,7 +138,7 @@ def test_rest_is_not_consumed(node: FakeRedis, conversation: Conversation) -> No
 def test_interrupt_ends_a_wait(node: FakeRedis, conversation: Conversation) -> None:
     """Another thread ends the wait for a reply, again and again without harm, also after the close."""
     node.delays["PING"] = 3600
-    errors = []  # type: t.List[PeerError]
+    errors = []  # type: t.List[PeerUnreachable]
 
     def run() -> None:
         try:

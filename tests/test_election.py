@@ -20,7 +20,7 @@ def votes_of(*told: Told) -> t.List[Vote]:
 
 
 def choice_of(told: t.Sequence[Told], current: t.Optional[Told] = None, known: int = 3, complete: bool = True,
-              **roles: str) -> t.Optional[Told]:
+              roles: t.Mapping[str, str] = {}) -> t.Optional[Told]:
     """Return the choice when A, B and C are masters but for `roles`; None: keep what there is."""
     said = dict(ALL_MASTERS)
     said.update({{"a": A, "b": B, "c": C}[key]: Role(name) for key, name in roles.items()})
@@ -64,19 +64,19 @@ def test_rules(told: t.List[Told], current: t.Optional[Told], choice: t.Optional
     ([(A, 1), (B, 1)], (A, 1), {"a": REPLICA}, (B, 1)),  # a tie: one that says so
     ([(A, 1), (B, 1)], (A, 1), {"a": UNKNOWN}, (B, 1)),
     ([(A, 1), (B, 1)], (A, 1), {"a": UNKNOWN, "b": UNKNOWN}, (A, 1)),  # nobody tells: no reason to move
-    ([(A, 1), (B, 1)], (A, 1), {"a": UNREACHABLE, "b": UNKNOWN}, (B, 1)),
+    ([(A, 1), (B, 1)], (A, 1), {"a": UNREACHABLE, "b": UNKNOWN}, None),  # a minority's word alone moves nobody
     ([(B, 2), (B, 2)], (A, 1), {"b": REPLICA}, None),  # named by all, not master (yet)
     ([(B, 2), (B, 2)], (A, 1), {"b": UNREACHABLE}, None),
     ([(B, 2), (B, 2)], (A, 1), {"b": SENTINEL}, None),
     ([(B, 2), (B, 2)], (A, 1), {"b": UNKNOWN}, (B, 2)),
     ([(A, 1), (A, 1)], (A, 1), {"a": REPLICA}, None),
-    ([(B, 1), (B, 1), (A, 1)], (A, 1), {"b": REPLICA}, None),  # the majority's is not usable, the minority's no choice
+    ([(B, 1), (B, 1), (A, 1)], (A, 1), {"b": REPLICA}, None),  # neither the majority's nor the minority's
     ([(B, 0), (B, 0)], (A, 5), {"b": REPLICA}, None),
     ([(B, 0)], (A, 5), {"a": REPLICA}, None),  # a minority at a lower epoch never, whatever the current one says
 ])
 def test_roles(told: t.List[Told], current: Told, roles: t.Dict[str, str], choice: t.Optional[Told]) -> None:
-    """Only what says master is chosen, else what does not tell; a replica and a dead end never."""
-    assert choice_of(told, current, **roles) == choice
+    """What says master is chosen, else what does not tell if the votes leave no other; a replica never."""
+    assert choice_of(told, current, roles=roles) == choice
 
 
 def test_before_the_round_is_complete() -> None:

@@ -8,7 +8,7 @@ from st.address import Address
 from st.secret import Secret
 from st.sentinel.answers import Credentials
 from st.sentinel.election import UNREACHABLE
-from st.sentinel.prober import Probed, Prober
+from st.sentinel.prober import Prober
 from st.wire.role import MASTER, REPLICA, SENTINEL, UNKNOWN
 from tests.fakes import Error, FakeRedis, refused_address, silent_listener
 from tests.waiting import FACTOR, wait_until
@@ -159,7 +159,7 @@ def test_a_late_role_is_nobodys(node: FakeRedis, prober: MakeProber) -> None:
 
 def test_interrupt(node: FakeRedis, prober: MakeProber) -> None:
     """Another thread ends a probe that waits; before the first and after the close it does nothing."""
-    asker, found = prober(), []  # type: Prober, t.List[Probed]
+    asker, found = prober(), []
     asker.interrupt()
     node.delays["ROLE"] = 3600
     thread = threading.Thread(target=lambda: found.append(asker.probe()), daemon=True)

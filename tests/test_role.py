@@ -82,8 +82,8 @@ def test_a_node_that_turns_us_away(node: FakeRedis, line: str) -> None:
 
 
 @pytest.mark.parametrize("reply", [b"*0\r\n", b"*-1\r\n", b"$-1\r\n", b"+OK\r\n", b":1\r\n", b"$6\r\nmaster\r\n",
-                                   b"*1\r\n$7\r\nprimary\r\n", b"*1\r\n*1\r\n$6\r\nmaster\r\n", b"*2\r\n", b"HTTP/1.1\r\n",
-                                   b"*-2\r\n"])
+                                   b"*1\r\n$7\r\nprimary\r\n", b"*1\r\n*1\r\n$6\r\nmaster\r\n", b"*2\r\n",
+                                   b"HTTP/1.1\r\n", b"*-2\r\n"])
 def test_garbage(node: FakeRedis, reply: bytes) -> None:
     """Anything else is no Redis, and above all no master."""
     node.replies["ROLE"] = reply

@@ -89,7 +89,12 @@ def test_a_job_that_begins_to_wait_after_the_interrupt(bench: Bench) -> None:
 def test_a_job_that_hangs_is_left_behind() -> None:
     """A job that no interrupt ends, as a name lookup, costs the deadline and is told."""
     gate, begun = threading.Event(), threading.Event()
-    worker = Worker("stuck", lambda: t.cast(None, (begun.set(), gate.wait(LONG))), lambda: None, lambda: None)
+
+    def job() -> None:
+        begun.set()
+        gate.wait(LONG)
+
+    worker = Worker("stuck", job, lambda: None, lambda: None)
     worker.start()
     worker.call()
     begun.wait(LONG)
