@@ -19,6 +19,7 @@ from st.sentinel.follower import Follower
 from st.sentinel.masters import MasterRow
 from st.sentinel.watcher import Watcher
 from st.tunnel.server import Seats, TunnelServer
+from st.wire.dial import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class App:
         self._seats = Seats(room)
         self._crew = Crew(Brief(settings.sentinels, Credentials(settings.sentinel_user, settings.sentinel_password),
                                 settings.sentinel_timeout, settings.events, settings.discover, settings.nat_map.apply,
-                                settings.tunnels))
+                                settings.tunnels, self._is_own))
         self._followers = {tunnel.name: self._follower(tunnel) for tunnel in settings.tunnels}
         self._watcher = Watcher(self._crew, list(self._followers.values()), settings.poll, settings.sentinel_timeout)
         self._crew.report_to(self._watcher.post, lambda channel: self._watcher.wake("event", channel))
@@ -48,12 +49,12 @@ class App:
         try:
             for tunnel in self._settings.tunnels:
                 self._servers[tunnel.name] = self._listen(tunnel)
+            self._watcher.start()
+            for server in self._servers.values():
+                server.start()
         except BaseException:
             self.stop(0)
             raise
-        self._watcher.start()
-        for server in self._servers.values():
-            server.start()
 
     def stop(self, drain: float, hurry: t.Callable[[], bool] = lambda: False) -> None:
         """Stop accepting, let connections end for `drain` seconds or until `hurry`, cut the rest, end all threads."""
@@ -96,6 +97,9 @@ class App:
                 raise
             raise ListenError("%s: %s" % (error, holder), error.errno) from error
 
+    def _is_own(self, endpoint: Endpoint) -> bool:
+        return any(server.listens_at(endpoint) for server in self._servers.values())
+
     def _follower(self, tunnel: TunnelSettings) -> Follower:
         return Follower(tunnel, self._rows[tunnel.name], self._settings.nat_map, self._crew.probe, self._cut_stale,
                         self._settings.min_sentinels, self._settings.sentinel_outage == "serve")
@@ -127,7 +131,8 @@ class App:
         server, follower = self._servers[tunnel.name], self._followers[tunnel.name]
         row, counts = self._rows[tunnel.name].now(), self._servers[tunnel.name].registry.counts()
         target = self._rows[tunnel.name].current()
-        state = STARTING if not follower.state else NO_MASTER if follower.state == "no_master" else UP
+        condition = follower.condition.state
+        state = STARTING if not condition else NO_MASTER if condition == NO_MASTER else UP
         refused = dict(server.refused, no_master=counts.closed.get("no_master", 0))
         return TunnelStatus(
             name=tunnel.name, master_name=tunnel.master, role="master", listen=str(server.address), state=state,

@@ -15,10 +15,12 @@ from st.ops.logs import Log, configure
 from st.ops.stacks import thread_stacks
 from st.ops.status import UP, ProcessStatus
 from st.ops.signals import STOP, Signals
+from st.sentinel.roster import MOST_DISCOVERED
 
 logger = logging.getLogger(__name__)
 
 STACK = 256 << 10  # bytes; 8 MiB of address space for each thread is refused by `ulimit -v` and small containers
+SIGNAL_LOOK = 0.1  # seconds between two looks for a signal while waiting for masters
 FIRST_LOOK = 1.0  # seconds that the first answers get beyond sentinel_timeout before the mapping is printed
 
 
@@ -29,15 +31,17 @@ def run(loaded: Loaded, say: t.Callable[[str], None], require_master: bool = Fal
     descriptors, threads = raise_descriptor_limit(), thread_limit()
     with Signals() as signals, configure(settings.log_level, settings.log_format, settings.log_file) as log:
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
-        logger.info(room_event(descriptors, len(settings.tunnels), threads))
+        sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
+        clients = room(descriptors, len(settings.tunnels), sentinels, threads)
+        logger.info(room_event(clients, descriptors, threads))
         for remark in loaded.warnings + loaded.notes:
             logger.warning("%s", remark)
-        app = App(settings, room(descriptors, len(settings.tunnels), threads))
+        app = App(settings, clients)
         app.start()
         try:
-            _introduce(app, settings.sentinel_timeout, say)
+            _introduce(app, signals, settings.sentinel_timeout, say)
             if require_master:
-                _demand_masters(app, max(tunnel.hold for tunnel in settings.tunnels))
+                _demand_masters(app, signals, max(tunnel.hold for tunnel in settings.tunnels))
             _obey(signals, app, log)
             signals.end_at_next()
             logger.info(Event("stop", drain="%gs" % settings.drain))
@@ -46,9 +50,9 @@ def run(loaded: Loaded, say: t.Callable[[str], None], require_master: bool = Fal
         logger.info(Event("stopped"))
 
 
-def _introduce(app: App, sentinel_timeout: float, say: t.Callable[[str], None]) -> None:
+def _introduce(app: App, signals: Signals, sentinel_timeout: float, say: t.Callable[[str], None]) -> None:
     """Print the mapping, with masters if they are known soon: the tunnels serve already."""
-    app.wait_master(Deadline(sentinel_timeout + FIRST_LOOK))
+    _await_masters(app, signals, sentinel_timeout + FIRST_LOOK)
     tunnels = app.status().tunnels
     width = max(len(tunnel.name) for tunnel in tunnels)
     for tunnel in tunnels:
@@ -57,10 +61,19 @@ def _introduce(app: App, sentinel_timeout: float, say: t.Callable[[str], None]) 
         say("  %-*s  %s -> %s" % (width, tunnel.name, tunnel.listen, where))
 
 
-def _demand_masters(app: App, seconds: float) -> None:
-    late = app.wait_master(Deadline(seconds))
-    if late:
+def _demand_masters(app: App, signals: Signals, seconds: float) -> None:
+    late = _await_masters(app, signals, seconds)
+    if late and not signals.pending():
         raise NoMasterError("no master within %gs: %s" % (seconds, "; ".join(late)))
+
+
+def _await_masters(app: App, signals: Signals, seconds: float) -> t.List[str]:
+    """Wait until all tunnels have a master, or for seconds, or a signal; return why each of the rest has none."""
+    deadline = Deadline(seconds)
+    while True:
+        late = app.wait_master(Deadline(deadline.left(SIGNAL_LOOK)))
+        if not late or deadline.passed() or signals.pending():
+            return late
 
 
 def _obey(signals: Signals, app: App, log: Log) -> None:

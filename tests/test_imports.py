@@ -14,7 +14,7 @@ ALLOWED = {
     "__main__": {"cli"},
     "__init__": {"app"},
     "cli": {"process", "app", "care", "ops", "tunnel", "sentinel"},
-    "process": {"app", "ops"},
+    "process": {"app", "ops", "sentinel.roster"},
     "app": {"care", "ops", "tunnel", "sentinel", "wire"},
     "care": {"ops", "tunnel", "sentinel", "wire"},
     "ops": set(),

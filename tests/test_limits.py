@@ -39,27 +39,29 @@ def test_unlimited_is_a_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "descriptors, tunnels, threads, clients",
+    "descriptors, tunnels, sentinels, threads, clients",
     [
-        (1024, 1, None, 480),
-        (1024, 2, None, 478),
-        (1024, 1, 4096, 480),
-        (65536, 1, 4096, 4032),
-        (1024, 1, 100, 36),
-        (64, 1, None, 1),
-        (20, 50, None, 1),
-        (1024, 1, 10, 1),
+        (1024, 1, 3, None, 477),
+        (1024, 1, 19, None, 461),
+        (1024, 2, 3, None, 475),
+        (1024, 1, 3, 4096, 477),
+        (65536, 1, 3, 4096, 4026),
+        (1024, 1, 3, 100, 30),
+        (64, 1, 3, None, 1),
+        (20, 50, 3, None, 1),
+        (1024, 1, 3, 10, 1),
     ],
 )
-def test_how_many_clients_fit(descriptors: int, tunnels: int, threads: t.Optional[int], clients: int) -> None:
+def test_how_many_clients_fit(descriptors: int, tunnels: int, sentinels: int, threads: t.Optional[int],
+                              clients: int) -> None:
     """Two descriptors and a thread each, beside what is kept back; one client always."""
-    assert room(descriptors, tunnels, threads) == clients
+    assert room(descriptors, tunnels, sentinels, threads) == clients
 
 
 def test_the_line_at_the_start() -> None:
     """The log says how many clients fit and the limits that say so."""
-    assert str(room_event(1024, 1, 4096)) == "room clients=480 nofile=1024 nproc=4096"
-    assert str(room_event(1024, 1, None)) == "room clients=480 nofile=1024 nproc=unlimited"
+    assert str(room_event(480, 1024, 4096)) == "room clients=480 nofile=1024 nproc=4096"
+    assert str(room_event(480, 1024, None)) == "room clients=480 nofile=1024 nproc=unlimited"
 
 
 V1 = "12:memory:/system.slice/st.service\n9:pids:/system.slice/st.service\n0::/\n"

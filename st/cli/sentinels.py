@@ -10,9 +10,9 @@ from st.config import Settings
 from st.config.values import TunnelSettings
 from st.errors import NoMasterError
 from st.ops.plain import plain
-from st.sentinel.answers import Credentials
+from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
-from st.sentinel.survey import Asker, find, masters
+from st.sentinel.survey import Asker, elect, find, masters, report
 
 HEAD = ("NAME", "MASTER", "STATE", "REPLICAS", "SENTINELS", "QUORUM", "EPOCH")
 
@@ -43,16 +43,18 @@ def resolve(context: click.Context, name: str, verify: bool) -> None:
 def list_masters(context: click.Context) -> None:
     """List the masters that the Sentinels monitor, with address and state."""
     whom = asker(load_settings(context).settings)
-    rows = [HEAD] + [_row(whom, name, fields) for name, fields in sorted(masters(whom).items())]
+    found = masters(whom)
+    reports = report(whom, sorted(found))
+    rows = [HEAD] + [_row(whom, reports, name, fields) for name, fields in sorted(found.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def _row(whom: Asker, name: str, fields: t.Mapping[str, str]) -> t.Tuple[str, ...]:
+def _row(whom: Asker, reports: t.Sequence[Report], name: str, fields: t.Mapping[str, str]) -> t.Tuple[str, ...]:
     flags = [flag for flag in fields.get("flags", "").split(",") if flag != "master"]
     try:
-        address = str(find(whom, name))  # the list itself names the old master until a failover is over
+        address = str(elect(whom, name, reports))  # the list itself names the old master until a failover is over
     except NoMasterError:
         address = "none"
     others = fields.get("num-other-sentinels", "")

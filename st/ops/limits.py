@@ -6,8 +6,9 @@ import typing as t
 from st.event import Event
 from st.ops.kernel import kernel_text
 
-_FOR_PROCESS = 60  # the watcher, the log and what the interpreter opens
-_FOR_TUNNEL = 4  # a listener, and connections that are being refused
+_FOR_PROCESS = 60  # clients that are being refused, role checks with a password, the log, the interpreter
+_FOR_TUNNEL = 4  # a listener, and the questions for the role of its master
+_FOR_SENTINEL = 2  # one to ask it, one to hear its events
 _FOR_CLIENT = 2  # a socket to the client and one to the master
 
 # What "unlimited" comes to: fs.nr_open, the kernel's own ceiling, as it is by default.
@@ -56,17 +57,16 @@ def pids_files(cgroups: str) -> t.List[str]:
     return files
 
 
-def room(descriptors: int, tunnels: int, threads: t.Optional[int] = None) -> int:
-    """Return how many clients fit within these limits beside `tunnels` tunnels; at least 1."""
-    kept_back = _FOR_PROCESS + _FOR_TUNNEL * tunnels
+def room(descriptors: int, tunnels: int, sentinels: int, threads: t.Optional[int] = None) -> int:
+    """Return how many clients fit within these limits beside tunnels and Sentinels; at least 1."""
+    kept_back = _FOR_PROCESS + _FOR_TUNNEL * tunnels + _FOR_SENTINEL * sentinels
     fits = (descriptors - kept_back) // _FOR_CLIENT
     return max(1, fits if threads is None else min(fits, threads - kept_back))
 
 
-def room_event(descriptors: int, tunnels: int, threads: t.Optional[int]) -> Event:
+def room_event(clients: int, descriptors: int, threads: t.Optional[int]) -> Event:
     """Return the line of the log at the start that tells how many clients fit, and why."""
-    nproc = "unlimited" if threads is None else threads
-    return Event("room", clients=room(descriptors, tunnels, threads), nofile=descriptors, nproc=nproc)
+    return Event("room", clients=clients, nofile=descriptors, nproc="unlimited" if threads is None else threads)
 
 
 def _number(limit: int) -> int:

@@ -27,6 +27,12 @@ class Signals:
             pass
         return os.read(self._reader, 1)[0]
 
+    def pending(self) -> bool:
+        """Tell whether a signal waits to be taken."""
+        poller = select.poll()
+        poller.register(self._reader, select.POLLIN)
+        return bool(poller.poll(0))
+
     def end_at_next(self) -> None:
         """From now on TERM or INT end the process at once, with exit code 0."""
         for number in STOP:

@@ -41,6 +41,7 @@ class Report(t.NamedTuple):
     error: str = ""
     kind: str = "ok"  # ok, unknown_name, noauth, timeout, error
     latency: float = 0.0  # seconds
+    reached: t.Optional[Address] = None  # the numeric address that `sentinel` was found at
 
     @property
     def voter(self) -> str:
@@ -63,11 +64,12 @@ class Credentials(t.NamedTuple):
 
 
 def questions(name: str) -> t.List[Command]:
-    """Return the two questions about a master; asked together so that address and epoch belong together.
+    """Return the two questions about a master; asked together so that epoch and address belong together.
 
-    Only the first says who is master: MASTER prints the old address until a failover is over (redis#2615).
+    Only the second says who is master: MASTER prints the old address until a failover is over (redis#2615). Should a
+    change come in between, an old epoch with the new address is harmless; the reverse would look like a new reign.
     """
-    return [["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name], ["SENTINEL", "MASTER", name]]
+    return [["SENTINEL", "MASTER", name], ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name]]
 
 
 def read_answer(address_reply: Reply, master_reply: Reply, sentinel: str, auth_reply: Reply = None) -> Answer:
@@ -128,4 +130,4 @@ def _read_error(error: str, sentinel: str, auth_reply: Reply) -> Answer:
         raise PeerRefused("%s: this Sentinel refuses us: %s%s" % (sentinel, error, hint), error.encode())
     if "unknown command" in error.lower():
         raise PeerGarbage("%s: is no Sentinel (a plain Redis?): %s" % (sentinel, error))
-    return Answer(problem=error)
+    return Answer(problem=error or "an error without words")

@@ -23,9 +23,9 @@ EVENTS = (
 
 def connect(sentinel: Address, deadline: Deadline) -> Conversation:
     """Connect to a Sentinel; raise PeerUnreachable."""
-    sock, _ = dial_address(sentinel, deadline)
+    sock, endpoint = dial_address(sentinel, deadline)
     set_keepalive(sock, KEEPALIVE)
-    return Conversation(sock, str(sentinel))
+    return Conversation(sock, str(sentinel), Address(*endpoint.sockaddr[:2]))
 
 
 class SentinelClient:
@@ -35,7 +35,6 @@ class SentinelClient:
         self.sentinel = sentinel
         self._credentials = credentials
         self._kept = None  # type: t.Optional[Conversation]
-        self._myid = ""
 
     def report(self, names: t.Sequence[str], timeout: float, round: int = 0, peers: bool = False) -> Report:
         """Return what this Sentinel says of each name within `timeout` seconds; an error is in it, not raised."""
@@ -81,13 +80,13 @@ class SentinelClient:
         auth_reply, myid = replies.pop(0) if auth else None, replies.pop()
         answers = {}
         for position, name in enumerate(names):
-            answers[name] = read_answer(replies[2 * position], replies[2 * position + 1], conversation.peer, auth_reply)
+            answers[name] = read_answer(replies[2 * position + 1], replies[2 * position], conversation.peer, auth_reply)
         unknown = bool(answers) and all(answer.unknown for answer in answers.values())
         listed = [read_peers(reply) for reply in replies[2 * len(names):]]
         told = [each for each in listed if each is not None]  # one name that it does not monitor says nothing
         known = tuple(peer for each in told for peer in each) if told else None
         return Report(self.sentinel, 0, answers, text(myid) if isinstance(myid, bytes) else "", known,
-                      kind="unknown_name" if unknown else "ok")
+                      kind="unknown_name" if unknown else "ok", reached=conversation.reached)
 
 
 def ask_masters(sentinel: Address, credentials: Credentials, timeout: float) -> t.List[t.Dict[str, str]]:

@@ -1,15 +1,20 @@
 """The workers of the watcher: who asks which Sentinel, who listens to it, who asks which node for its role."""
+import logging
 import typing as t
 
 from st.address import Address
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
+from st.event import Event
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.client import SentinelClient
 from st.sentinel.prober import Probed, Prober
 from st.sentinel.roster import discovered
 from st.sentinel.subscription import Subscription
 from st.sentinel.worker import Worker
+from st.wire.dial import Endpoint
+
+logger = logging.getLogger(__name__)
 
 
 class Brief(t.NamedTuple):
@@ -22,6 +27,7 @@ class Brief(t.NamedTuple):
     discover: bool
     translate: t.Callable[[Address], Address]  # the address map
     tunnels: t.Tuple[TunnelSettings, ...]
+    is_own: t.Callable[[Endpoint], bool]  # whether one of our tunnels listens there
 
 
 class Desk:
@@ -41,8 +47,16 @@ class Desk:
         self._listener = Worker("events %s" % (sentinel,), self.subscription.listen, self.subscription.interrupt,
                                 self.subscription.close)
         self.workers = [self._asker] + [self._listener] * brief.events
-        for worker in self.workers:
-            worker.start()
+
+    def start(self) -> None:
+        """Start the workers, all or none; raise RuntimeError when the system has no thread left."""
+        try:
+            for worker in self.workers:
+                worker.start()
+        except RuntimeError:
+            for worker in self.workers:
+                worker.dismiss()
+            raise
 
     def ask(self, round: int, peers: bool) -> None:
         """Ask the Sentinel for a round; subscribe again where the subscription has ended."""
@@ -79,9 +93,13 @@ class Crew:
 
     def ask_all(self, round: int, peers: bool) -> None:
         """Let every Sentinel be asked, all at the same time."""
+        self._reap()
         for sentinel in self.sentinels():
             if sentinel not in self._desks:
-                self._desks[sentinel] = Desk(sentinel, self._brief, self._post, self._heard)
+                desk = Desk(sentinel, self._brief, self._post, self._heard)
+                if not _started(desk):
+                    continue  # the others are asked; the next round tries again
+                self._desks[sentinel] = desk
             self._desks[sentinel].ask(round, peers and self._brief.discover)
 
     def meet(self, reports: t.Sequence[Report]) -> None:
@@ -97,11 +115,12 @@ class Crew:
         if (tunnel, address) not in self._probers:
             settings = self._tunnels[tunnel]
             prober = Prober(tunnel, address, Credentials(settings.redis_user, settings.redis_password),
-                            settings.connect_timeout, settings.role_check != "no")
+                            settings.connect_timeout, settings.role_check != "no", self._brief.is_own)
             post = self._post
             worker = Worker("role %s" % (address,), lambda: post(prober.probe()), prober.interrupt, prober.close)
+            if not _started(worker):
+                return  # the next round tries again
             self._probers[(tunnel, address)] = worker
-            worker.start()
         self._probers[(tunnel, address)].call()
 
     def keep_probers(self, tunnel: str, wanted: t.Set[Address]) -> None:
@@ -121,7 +140,21 @@ class Crew:
     def _dismiss(self, workers: t.Sequence[Worker]) -> None:
         for worker in workers:
             worker.dismiss()
-        self._leaving = [worker for worker in self._leaving if not worker.join(Deadline(0))] + list(workers)
+        self._leaving += workers
+
+    def _reap(self) -> None:
+        """Forget the dismissed whose threads have ended, and interrupt the others again."""
+        self._leaving = [worker for worker in self._leaving if not worker.join(Deadline(0))]
+
+
+def _started(what: t.Union[Desk, Worker]) -> bool:
+    """Start it; False, and a line in the log, when the system has no thread left."""
+    try:
+        what.start()
+    except RuntimeError as error:
+        logger.error(Event("no_thread", error=error, means="tried again in the next round"))
+        return False
+    return True
 
 
 def _nowhere(message: t.Any) -> None:

@@ -55,47 +55,51 @@ def decide(votes: t.Sequence[Vote], current: t.Optional[Current], roles: t.Mappi
     top = max((_epoch(vote) for vote in votes), default=NO_EPOCH)
     if not votes or (not complete and (current is None or top <= _epoch(current))):
         return Verdict(agreeing=_agreeing(votes, current), settled=False)
-    ranked, epoch = _ranked(votes, current, top, known)
-    return _first_usable(ranked, epoch, votes, current, roles, strict)
+    ranked, epoch, first_stands_out = _ranked(votes, current, top, known)
+    return _first_usable(ranked, epoch, first_stands_out, votes, current, roles, strict)
 
 
 def _ranked(votes: t.Sequence[Vote], current: t.Optional[Current], top: int,
-            known: int) -> t.Tuple[t.List[Address], t.Optional[int]]:
-    """Return the addresses to consider, best first, and the epoch that a choice among them has."""
+            known: int) -> t.Tuple[t.List[Address], t.Optional[int], bool]:
+    """Return the addresses to consider, best first, the epoch of a choice, and whether the first stands out."""
     lower = top < _epoch(current)
     counts = collections.Counter(vote.address for vote in votes if lower or vote.epoch is None or vote.epoch == top)
     # Who does not tell an epoch supports an address, but does not put one up against those who do.
-    by_count = sorted({vote.address for vote in votes if lower or _epoch(vote) == top},
-                      key=lambda address: (-counts[address], address))
+    at_top = sorted({vote.address for vote in votes if lower or _epoch(vote) == top},
+                    key=lambda address: (-counts[address], address))
+    named_by_most = [address for address, count in counts.items() if 2 * count > known]
     epoch = None if top == NO_EPOCH else top
-    if counts[by_count[0]] * 2 > known:
-        return by_count[:1], epoch
+    if at_top[0] in named_by_most:
+        return at_top[:1], epoch, True
     if current is not None and lower:
-        return [current.address], current.epoch
-    if current is not None and (top == _epoch(current) or current.address in by_count):
+        return [current.address], current.epoch, True
+    ranked = at_top + [address for address in named_by_most if address not in at_top]
+    if current is not None and (top == _epoch(current) or current.address in at_top):
         # A minority does not outvote it, whether or not it is among those that are named.
-        return [current.address] + [address for address in by_count if address != current.address], epoch
-    return by_count, epoch
+        return [current.address] + [address for address in ranked if address != current.address], epoch, True
+    return ranked, epoch, len(at_top) == 1
 
 
-def _first_usable(ranked: t.Sequence[Address], epoch: t.Optional[int], votes: t.Sequence[Vote],
+def _first_usable(ranked: t.Sequence[Address], epoch: t.Optional[int], first_stands_out: bool, votes: t.Sequence[Vote],
                   current: t.Optional[Current], roles: t.Mapping[Address, Role], strict: bool) -> Verdict:
-    """Choose the first that says it is master, else the first that does not tell; ask those that were not asked."""
+    """Choose the first that says it is master; one that does not tell only where the votes leave no other."""
     for address in ranked:
         if address not in roles:  # it may yet say master
             unasked = tuple(other for other in ranked if other not in roles)
             return Verdict(None, unasked, _agreeing(votes, current), False)
         if roles[address].name == MASTER:
-            return _chosen(Current(address, epoch), votes)
-    for address in ranked:
-        if roles[address].name == UNKNOWN and not strict:
-            return _chosen(Current(address, epoch), votes)
+            return _chosen(address, epoch, current, votes)
+    if roles[ranked[0]].name == UNKNOWN and first_stands_out and not strict:
+        return _chosen(ranked[0], epoch, current, votes)
     wrong = "; ".join(_wrong(address, roles[address]) for address in ranked)
     return Verdict(None, (), _agreeing(votes, current), False, wrong)
 
 
-def _chosen(choice: Current, votes: t.Sequence[Vote]) -> Verdict:
-    return Verdict(choice, (), _agreeing(votes, choice), {vote.address for vote in votes} == {choice.address})
+def _chosen(address: Address, epoch: t.Optional[int], current: t.Optional[Current], votes: t.Sequence[Vote]) -> Verdict:
+    if epoch is None and current is not None and current.address == address:
+        epoch = current.epoch  # nobody told one: what is known of this reign stays
+    choice = Current(address, epoch)
+    return Verdict(choice, (), _agreeing(votes, choice), {vote.address for vote in votes} == {address})
 
 
 def _wrong(address: Address, role: Role) -> str:

@@ -8,9 +8,11 @@ from st.config.values import TunnelSettings
 from st.event import Event
 from st.nat import NatMap
 from st.sentinel.answers import Answer, Report
+from st.sentinel.condition import Condition
 from st.sentinel.election import Current, Verdict, Vote, decide
 from st.sentinel.masters import MasterRow, Target
 from st.sentinel.prober import Probed
+from st.wire.dial import Endpoint
 from st.wire.role import MASTER, UNKNOWN
 
 logger = logging.getLogger(__name__)
@@ -19,7 +21,7 @@ logger = logging.getLogger(__name__)
 TROUBLE_FLAGS = frozenset(["s_down", "o_down", "failover_in_progress", "disconnected"])
 
 
-DISAGREE_AFTER = 5.0  # seconds; during a failover they differ for a moment
+PATIENCE = 1.0  # seconds beyond two time-outs for a role; then its absence is what is wrong
 
 
 class Round(t.NamedTuple):
@@ -48,8 +50,9 @@ class Follower:
         self._last_good = time.monotonic()  # when the current master was last known to be one
         self._min_sentinels = min_sentinels
         self._serve_outage = serve_outage
-        self._agreed_at = time.monotonic()  # when the Sentinels last agreed
-        self.state = ""  # master_ok, master_kept, sentinels_disagree, no_master; "" before the first round; for status
+        self._places: t.Dict[Address, Endpoint] = {}  # where each named address was found
+        self._concluded_at = time.monotonic()  # when a round last ended with all roles known
+        self.condition = Condition(tunnel.name)
         self.agreeing = 0  # Sentinels, read by status
         self.settled = False  # nothing unusual: the watcher need not hurry
         self.since = 0.0  # Unix time of the last adoption, read by status
@@ -75,6 +78,8 @@ class Follower:
         if probed.address not in self._asked | self._awaited:
             return  # of an earlier round, about a node that nobody asks for now
         self._probed[probed.address] = probed
+        if probed.endpoint is not None:
+            self._places[probed.address] = probed.endpoint
         current = self.row.current()
         if current is not None and probed.address == current.address and self._is_good(probed):
             self._last_good = time.monotonic()
@@ -82,7 +87,7 @@ class Follower:
     def consider(self, round: Round) -> None:
         """Decide on what is known so far: adopt, keep, ask for a role, or note in words what is wrong."""
         answers = [(report.voter, report.answers.get(self.tunnel.master, Answer())) for report in round.reports]
-        votes = [Vote(voter, self._translate(answer.master), answer.epoch)
+        votes = [Vote(voter, self._known_as(self._translate(answer.master)), answer.epoch)
                  for voter, answer in answers if answer.master]
         target = self.row.current()
         current = None if target is None else Current(target.address, target.epoch)
@@ -92,8 +97,21 @@ class Follower:
             self._want(address)
         if verdict.choice is not None:
             self._settle(verdict.choice, verdict.agreeing, round)
-        if round.complete and not verdict.ask:
-            self._conclude(verdict, round, [answer for _, answer in answers])
+        if round.complete:
+            self._forget_all_but({vote.address for vote in votes})
+            self._conclude(verdict, round, [answer for _, answer in answers], len({vote.address for vote in votes}) < 2)
+
+    def _known_as(self, address: Address) -> Address:
+        """Return the current master's address for another spelling of it: a name and its IP are one node."""
+        current = self.row.current()
+        if current is None or address == current.address:
+            return address
+        if address not in self._places:
+            self._want(address)
+        return current.address if self._places.get(address) == current.endpoint else address
+
+    def _forget_all_but(self, named: t.Set[Address]) -> None:
+        self._places = {address: place for address, place in self._places.items() if address in named | self._asked}
 
     def _is_good(self, probed: t.Optional[Probed]) -> bool:
         if probed is None:
@@ -119,7 +137,7 @@ class Follower:
 
     def _adopt(self, old: t.Optional[Target], new: Target, round: Round) -> None:
         hold = self._reason_to_hold(round)
-        self.state = "no_master" if hold else "master_ok"
+        self.condition.adopted(bool(hold))  # before the row wakes those who ask for it
         generation = self.row.adopt(new, hold)
         started = time.monotonic()
         closed = self._on_stale(self.tunnel.name, generation)
@@ -133,24 +151,37 @@ class Follower:
             self.switches += 1
             logger.warning(Event("switch", tunnel=self.tunnel.name, old=old.address, new=new.address, gap="%.1fs" % gap,
                                  closed=closed, took="%.0fms" % (took * 1000), **told))
-        if not new.verified:
+        if not new.verified and self.tunnel.role_check != "no":
             logger.warning(Event("role_unknown", tunnel=self.tunnel.name, master=new.address,
                                  error=self._probed[new.address].role.detail, means="used as named by the sentinels"))
 
-    def _conclude(self, verdict: Verdict, round: Round, answers: t.Sequence[Answer]) -> None:
-        """End a round: hold or release new connections, and say in words what is wrong."""
+    def _conclude(self, verdict: Verdict, round: Round, answers: t.Sequence[Answer], agree: bool) -> None:
+        """End a round, once the roles in question are known: hold or release new connections, say what is wrong."""
+        now, pending = time.monotonic(), self._pending(verdict)
+        if pending and now - self._concluded_at < PATIENCE + 2 * self.tunnel.connect_timeout:
+            return
+        self._concluded_at = now
         trouble = TROUBLE_FLAGS.intersection(flag for answer in answers for flag in answer.flags)
-        self.settled = verdict.choice is not None and verdict.settled and not trouble
+        self.settled = verdict.choice is not None and agree and not trouble
         self.agreeing = verdict.agreeing
         hold = self._reason_to_hold(round)
         failing = "failover in progress" if trouble.intersection(["failover_in_progress", "o_down"]) else ""
-        wrong = verdict.reason or ("" if verdict.choice else _no_answer(round.reports, answers))
+        waiting = "no reply to ROLE from %s" % ", ".join(map(str, pending)) if pending else ""
+        wrong = verdict.reason or waiting or ("" if verdict.choice else _no_answer(round.reports, answers))
         why = ", ".join(filter(None, [hold, failing if wrong or hold else "", wrong]))
         if why:
             answered = sum(1 for report in round.reports if not report.error)
             why = "%d of %d sentinels answer, %s" % (answered, round.known, why)
         self.row.conclude(why, bool(hold))
-        self._log_state(why, verdict, bool(hold))
+        target = self.row.current()
+        good = target is not None and self._is_good(self._probed.get(target.address))
+        self.condition.concluded(target.address if target else None, why, good and not hold, agree)
+
+    def _pending(self, verdict: Verdict) -> t.List[Address]:
+        """Return the addresses whose role is in question and has not been told yet."""
+        current = self.row.current()
+        asked = set(verdict.ask) | ({current.address} if current is not None else set())
+        return sorted(asked - set(self._probed))
 
     def _reason_to_hold(self, round: Round) -> str:
         if self.agreeing < self._min_sentinels:
@@ -158,26 +189,6 @@ class Follower:
         if not self._serve_outage and all(report.error for report in round.reports):
             return "sentinel_outage is refuse"
         return ""
-
-    def _disagree_for(self, verdict: Verdict) -> float:
-        """Return for how many seconds the Sentinels have named different masters."""
-        if verdict.settled:
-            self._agreed_at = time.monotonic()
-        return time.monotonic() - self._agreed_at
-
-    def _log_state(self, why: str, verdict: Verdict, held: bool) -> None:
-        """Write one line when the state changes: not one for each round."""
-        target = self.row.current()
-        good = target is not None and self._is_good(self._probed.get(target.address))
-        state = "master_ok" if not why else "master_kept" if good and not held else "no_master"
-        if not why and self._disagree_for(verdict) >= DISAGREE_AFTER:
-            state, why = "sentinels_disagree", "they name different masters for %.0fs" % DISAGREE_AFTER
-        before, self.state = self.state, state
-        if state == before or (not before and state == "master_ok"):
-            return
-        level = logging.INFO if state == "master_ok" else logging.WARNING
-        master = {} if target is None else {"master": target.address}
-        logger.log(level, Event(state, tunnel=self.tunnel.name, **dict(master, why=why) if why else master))
 
 
 def _same_reign(old: Target, new: Target, probed: Probed) -> bool:

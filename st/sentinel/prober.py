@@ -7,7 +7,7 @@ from st.errors import PeerError, PeerSilent, PeerUnreachable
 from st.sentinel.answers import Credentials
 from st.sentinel.election import UNREACHABLE
 from st.wire.conversation import Conversation
-from st.wire.dial import Endpoint, dial, lookup, set_keepalive
+from st.wire.dial import Endpoint, dial_first, lookup, set_keepalive
 from st.wire.resp import ReplyError
 from st.wire.role import UNKNOWN, Role, ask_role
 
@@ -26,10 +26,11 @@ class Prober:
     """Asks one node on behalf of one tunnel. One thread calls `probe`; any may call `interrupt`."""
 
     def __init__(self, tunnel: str, address: Address, credentials: Credentials, timeout: float,
-                 ask: bool = True) -> None:
+                 ask: bool = True, is_own: t.Callable[[Endpoint], bool] = lambda endpoint: False) -> None:
         self._template = Probed(tunnel, address, Role(UNREACHABLE))
         self._credentials = credentials
         self._timeout = timeout  # seconds, for each probe
+        self._is_own = is_own  # whether we listen there ourselves
         self._ask = ask  # False: being reachable is enough
         self._kept = None  # type: t.Optional[Conversation]
         self._auth_said = ""  # the error of AUTH on this connection
@@ -66,22 +67,18 @@ class Prober:
             kept.close()
 
     def _connect(self, deadline: Deadline) -> None:
-        endpoints, failures = lookup(self._template.address), []
-        for endpoint in endpoints:
-            try:
-                sock = dial(endpoint, deadline)
-            except PeerUnreachable as error:
-                failures.append(str(error))
-                continue
-            set_keepalive(sock, self._timeout)
-            self._kept = Conversation(sock, str(self._template.address))
-            self._template = self._template._replace(endpoint=endpoint, endpoints=tuple(endpoints))
-            auth = self._credentials.commands()
-            if auth and self._ask:
-                reply = self._kept.ask(auth, deadline)[0]  # judged by the reply to ROLE
-                self._auth_said = "; AUTH said: %s" % reply if isinstance(reply, ReplyError) else ""
-            return
-        raise PeerUnreachable("; ".join(failures))
+        endpoints = lookup(self._template.address)
+        if any(self._is_own(endpoint) for endpoint in endpoints):
+            raise PeerUnreachable("%s: a tunnel of this process listens there: it would lead to itself"
+                                  % (self._template.address,))
+        sock, endpoint = dial_first(endpoints, deadline)
+        set_keepalive(sock, self._timeout)
+        self._kept = Conversation(sock, str(self._template.address))
+        self._template = self._template._replace(endpoint=endpoint, endpoints=tuple(endpoints))
+        auth = self._credentials.commands()
+        if auth and self._ask:
+            reply = self._kept.ask(auth, deadline)[0]  # judged by the reply to ROLE
+            self._auth_said = "; AUTH said: %s" % reply if isinstance(reply, ReplyError) else ""
 
     def _role(self, deadline: Deadline) -> Role:
         if not self._ask:

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 PING_AFTER = 5.0  # seconds of silence; a Sentinel host that vanished is found after two of them
 REFUSED_PAUSE = 60.0  # seconds; a user without the right to subscribe is asked seldom
+PAUSES = (0.25, 5.0)  # seconds after an end, doubled from the first to the last while connections end soon
+SOON = 30.0  # seconds
 
 
 class Subscription:
@@ -29,29 +31,33 @@ class Subscription:
         self._timeout = timeout  # seconds, to connect and subscribe
         self._heard = heard
         self._conversation = None  # type: t.Optional[Conversation]
-        self._refused_at = None  # type: t.Optional[float]
+        self._not_before = 0.0  # monotonic time of the next try
+        self._pause = PAUSES[0]
+        self._refused = False
         self.connected = False  # read by status
 
     def listen(self) -> None:
-        """Subscribe once and pass events on until the connection ends."""
-        if self._refused_at is not None and time.monotonic() - self._refused_at < REFUSED_PAUSE:
+        """Subscribe once and pass events on until the connection ends; do nothing when it ended a moment ago."""
+        started = time.monotonic()
+        if started < self._not_before:
             return
         try:
             deadline = Deadline(self._timeout)
             self._conversation = connect(self._sentinel, deadline)
             subscribe(self._conversation, self._credentials, deadline)
-            self.connected, self._refused_at = True, None
+            self.connected, self._refused = True, False
             self._heard("subscribed")  # what happened before is not sent again
             self._pass_on(self._conversation)
         except PeerRefused as error:
-            if self._refused_at is None:
+            if not self._refused:
                 logger.info(Event("no_events", sentinel=self._sentinel, error=error, means="polling only"))
-            self._refused_at = time.monotonic()
+            self._refused = True
         except PeerError as error:
             logger.debug(Event("events_ended", sentinel=self._sentinel, error=error))
         finally:
             self.connected = False
             self.close()
+            self._rest(time.monotonic() - started)
 
     def interrupt(self) -> None:
         """End the connection from another thread."""
@@ -64,6 +70,10 @@ class Subscription:
         conversation, self._conversation = self._conversation, None
         if conversation is not None:
             conversation.close()
+
+    def _rest(self, lasted: float) -> None:
+        self._pause = PAUSES[0] if lasted > SOON else min(2 * self._pause, PAUSES[1])
+        self._not_before = time.monotonic() + (REFUSED_PAUSE if self._refused else self._pause)
 
     def _pass_on(self, conversation: Conversation) -> None:
         while True:

@@ -4,7 +4,7 @@ import typing as t
 
 from st.address import Address
 from st.deadline import Deadline
-from st.errors import NoMasterError, NoSentinelError, PeerError, PeerSilent, UnknownMasterError
+from st.errors import NoMasterError, NoSentinelError, PeerError, PeerRefused, PeerSilent, UnknownMasterError
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.client import SentinelClient, ask_masters
 from st.sentinel.election import Vote, decide
@@ -55,6 +55,9 @@ def masters(asker: Asker) -> t.Dict[str, t.Dict[str, str]]:
 
     outcomes = ask_each(asker.sentinels, ask, asker.timeout)
     told = [outcome for outcome in outcomes.values() if not isinstance(outcome, PeerError)]
+    if not told and any(isinstance(outcome, PeerRefused) for outcome in outcomes.values()):
+        raise NoMasterError("the sentinels do not list their masters (name them instead): %s"
+                            % "; ".join(map(str, outcomes.values())))
     if not told:
         raise NoSentinelError("no sentinel answers: %s" % "; ".join(map(str, outcomes.values())))
     found = {}  # type: t.Dict[str, t.Dict[str, str]]
@@ -69,7 +72,12 @@ def find(asker: Asker, name: str, prober: t.Optional[t.Callable[[Address], Probe
 
     Raises UnknownMasterError, NoSentinelError, or NoMasterError with what each of them said.
     """
-    reports = _report(asker, name)
+    return elect(asker, name, report(asker, [name]), prober)
+
+
+def elect(asker: Asker, name: str, reports: t.Sequence[Report],
+          prober: t.Optional[t.Callable[[Address], Prober]] = None) -> Address:
+    """Return the master of a name by reports that are there already; raise as `find`."""
     answers = [(report.voter, report.answers[name]) for report in reports if not report.error]
     votes = [Vote(voter, asker.translate(answer.master), answer.epoch) for voter, answer in answers if answer.master]
     if not votes:
@@ -85,11 +93,12 @@ def find(asker: Asker, name: str, prober: t.Optional[t.Callable[[Address], Probe
             roles[address] = _role(prober(address))
 
 
-def _report(asker: Asker, name: str) -> t.List[Report]:
+def report(asker: Asker, names: t.Sequence[str]) -> t.List[Report]:
+    """Return what each Sentinel says of these names."""
     def ask(sentinel: Address) -> Report:
         client = SentinelClient(sentinel, asker.credentials)
         try:
-            return client.report([name], asker.timeout)
+            return client.report(names, asker.timeout)
         finally:
             client.close()
 

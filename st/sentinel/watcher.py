@@ -52,6 +52,9 @@ class Watcher:
         self._abandoned = False  # the last round was cut short by a Wake: this one is not
         self._reports = {}  # type: t.Dict[Address, Report]  # of this round
         self._last = {}  # type: t.Dict[Address, Report]  # the newest of each Sentinel, also read by status
+        self._voters = {}  # type: t.Dict[Address, str]  # what tells each Sentinel from the others, once it was told
+        self._peers_asked = -PEERS_EVERY  # the last round in which we learned which other Sentinels there are
+        self._no_hints_before = 0.0  # monotonic time; also read by `wake`
         self._again = None  # type: t.Optional[Wake]  # why to begin another round as soon as may be
         self.beat = time.monotonic()  # when the thread last went round, read by status
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -66,6 +69,8 @@ class Watcher:
 
     def wake(self, heard: str, detail: str) -> None:
         """Ask all Sentinels again soon: called by any thread, never blocks, cheap when repeated."""
+        if heard == "hint" and time.monotonic() < self._no_hints_before:
+            return  # clients may well do something all the time that only looks like a switch
         if not self._woken:
             self._woken = True
             self._inbox.put(Wake(heard, detail))
@@ -104,7 +109,7 @@ class Watcher:
         logger.debug(Event("round", number=self._round, heard=wake.heard, detail=wake.detail))
         for follower in self._followers.values():
             follower.begin()
-        self._crew.ask_all(self._round, peers=self._round % PEERS_EVERY == 1)
+        self._crew.ask_all(self._round, peers=self._round - self._peers_asked >= PEERS_EVERY)
 
     def _collect(self, deadline: Deadline) -> bool:
         """Take reports until every Sentinel that can be expected to answer has: the silent ones of last time cannot.
@@ -128,10 +133,13 @@ class Watcher:
 
     def _end(self) -> None:
         for sentinel in self._crew.sentinels():
-            if sentinel not in self._reports:
+            last = self._last.get(sentinel)
+            if sentinel not in self._reports and (last is None or not last.error):
                 self._note(Report(sentinel, self._round, error="%s: silent" % (sentinel,), kind="timeout"))
         for follower in self._followers.values():
             follower.consider(self._now(complete=True))
+        if any(report.peers is not None for report in self._reports.values()):
+            self._peers_asked = self._round
         self._crew.meet(list(self._reports.values()))
         for follower in self._followers.values():
             self._crew.keep_probers(follower.tunnel.name, follower.wanted())
@@ -139,6 +147,8 @@ class Watcher:
     def _rest(self, started: float) -> Wake:
         """Wait for the next round, still taking what arrives; return why it begins."""
         jitter = random.uniform(0.9, 1.1)
+        if self._heard == "hint":
+            self._no_hints_before = time.monotonic() + self._poll
         while not self._stopping:
             self.beat = now = time.monotonic()
             settled = all(follower.settled for follower in self._followers.values())
@@ -172,6 +182,8 @@ class Watcher:
         """Keep a report, and say so when a Sentinel is lost or back: once, not each round."""
         before = self._last.get(report.sentinel)
         self._last[report.sentinel] = report
+        if report.myid:
+            self._voters[report.sentinel] = report.myid
         if report.round == self._round:
             self._reports[report.sentinel] = report
         if report.error and (before is None or not before.error):
@@ -182,4 +194,5 @@ class Watcher:
     def _now(self, complete: bool) -> Round:
         sentinels = self._crew.sentinels()
         reports = [self._reports[sentinel] for sentinel in sentinels if sentinel in self._reports]
-        return Round(reports, len(sentinels), complete, self._heard)
+        known = {self._voters.get(sentinel, str(sentinel)) for sentinel in sentinels}
+        return Round(reports, len(known), complete, self._heard)

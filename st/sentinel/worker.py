@@ -26,7 +26,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; raise RuntimeError when the system has none left."""
         self._thread.start()
 
     def call(self) -> None:
@@ -41,10 +41,12 @@ class Worker:
 
     def join(self, deadline: Deadline) -> bool:
         """Wait for the dismissed thread; False when it still hangs in a name lookup: it is a daemon and ends later."""
-        while self._thread.is_alive() and not deadline.passed():
+        while self._thread.is_alive():
             self._interrupt()  # again: the job may have opened its connection after the last time
+            if deadline.passed():
+                return False
             self._thread.join(deadline.left(0.05))
-        return not self._thread.is_alive()
+        return True
 
     def _run(self) -> None:
         while not self._stopping:

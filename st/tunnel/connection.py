@@ -1,7 +1,6 @@
 """The life of one client, step by step, in a thread of its own."""
 import logging
 import random
-import select
 import socket
 import threading
 import time
@@ -48,6 +47,7 @@ class Connection:
         self._closed = False
         self._relay = None  # type: t.Optional[Relay]
         self._started = time.monotonic()
+        self._seen = (-1, -1)  # what it had carried when the thread that drains looked last
 
     def run(self) -> None:
         """Serve the client to the end; the thread's top."""
@@ -93,9 +93,10 @@ class Connection:
         return not self._carrying
 
     def cut_if_quiet(self, why: str) -> None:
-        """End it unless a reply may be on its way."""
-        relay = self._relay
-        if relay is None or not relay.asked:
+        """End it unless a reply may be on its way. Asked now and then by one thread: a long reply moves in between."""
+        relay, seen = self._relay, self._seen
+        self._seen = self.carried()
+        if relay is None or (relay.quiet() and self._seen == seen):
             self.cut(why)
 
     def _end(self, why: str) -> None:
@@ -103,7 +104,7 @@ class Connection:
         self._cut = why
         if self._relay is not None:
             self._relay.cut()
-        elif self._upstream is not None:
+        if self._upstream is not None and (self._relay is None or self._relay.deaf):
             interrupt(self._upstream)
         interrupt_at_once(self._client)
 
@@ -146,6 +147,8 @@ class Connection:
                     logger.debug(self._event("open", master=snapshot.target.address))
                     return first_reply
             except (PeerError, OSError) as error:
+                with self._lock:
+                    self._drop_upstream()
                 self._check_wanted()
                 if row.generation == snapshot.generation:  # else a switch interrupted it: the new target is there
                     failure = str(error)
@@ -190,9 +193,13 @@ class Connection:
         """Raise Refused when nobody wants this connection any more: it was cut, or the client is gone."""
         if self._cut:
             raise Refused(self._cut)
-        poller = select.poll()
-        poller.register(self._client.fileno(), 0)  # a hang-up is reported always; a half-close is none
-        if poller.poll(0):
+        try:
+            gone = not self._client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            gone = False
+        except OSError:
+            gone = True
+        if gone:  # closed, with nothing left to be served
             raise Refused("client")
 
     def _drop_upstream(self) -> None:
@@ -204,7 +211,8 @@ class Connection:
     def _close(self, why: str) -> None:
         with self._lock:
             self._closed = True
-            if self._upstream is not None and self._cut == "switch":
+            given_up = self._relay is not None and self._relay.to_master.pending
+            if self._upstream is not None and (self._cut == "switch" or given_up):
                 reset_on_close(self._upstream)  # queued bytes must not reach the old master when a partition heals
             self._drop_upstream()
             self._client.close()

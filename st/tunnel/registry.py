@@ -8,6 +8,18 @@ if t.TYPE_CHECKING:
     from st.tunnel.connection import Connection
 
 
+class _Sweeps:
+    """How many cuts go on at once in this process, and the switch interval to go back to."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()  # guards both
+        self.running = 0
+        self.interval = 0.0
+
+
+_sweeps = _Sweeps()
+
+
 @contextlib.contextmanager
 def _undisturbed() -> t.Iterator[None]:
     """Keep the GIL for the few microseconds that each cut takes, together with `interrupt_at_once`.
@@ -15,12 +27,18 @@ def _undisturbed() -> t.Iterator[None]:
     Every cut wakes a thread, and each would take the GIL to clean up before the next connection is cut: the last
     of 1,000 ended after 60-300 ms so, and after 20 ms when they have to wait.
     """
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1.0)  # seconds
+    with _sweeps.lock:
+        if not _sweeps.running:
+            _sweeps.interval = sys.getswitchinterval()
+            sys.setswitchinterval(1.0)  # seconds
+        _sweeps.running += 1
     try:
         yield
     finally:
-        sys.setswitchinterval(interval)
+        with _sweeps.lock:
+            _sweeps.running -= 1
+            if not _sweeps.running:
+                sys.setswitchinterval(_sweeps.interval)
 
 
 class Counts(t.NamedTuple):

@@ -80,10 +80,15 @@ class Relay:
         self._poll = select.poll()
         self._first_end = ""
         self._cut = False  # written once, by another thread
+        self.deaf = False  # one socket is gone and no longer polled: shutting that down wakes nobody
 
     def cut(self) -> None:
-        """End it from another thread, which then shuts the client's socket down to wake this one."""
+        """End it from another thread, which then shuts the client's socket down to wake this one; both if `deaf`."""
         self._cut = True
+
+    def quiet(self) -> bool:
+        """Tell whether nothing is on its way: no reply that the client waits for, nothing that waits for a receiver."""
+        return not (self.asked or self.to_master.pending or self.to_client.pending)
 
     def run(self, first_reply: bytes = b"") -> str:
         """Carry until the end; return who ended it first: client or master. The sockets stay open."""
@@ -111,6 +116,8 @@ class Relay:
         if inward.pending or inward.ended:
             if events & GONE and not outward.pending:
                 self._poll.unregister(descriptor)  # nothing to be done with it now: do not spin
+                self.deaf = True
+                self._note_end(inward is self.to_master)
         elif events & (READ | GONE):
             self._take(inward)
 

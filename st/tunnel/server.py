@@ -18,23 +18,26 @@ from st.sentinel.masters import MasterRow
 from st.tunnel.connection import Connection, Tunnel
 from st.tunnel.refusal import FULL, LINGER, say, swallow
 from st.tunnel.registry import Registry
-from st.wire.dial import interrupt
+from st.wire.dial import Endpoint, interrupt
 
 logger = logging.getLogger(__name__)
 
 BACKLOG = 1024  # the kernel caps it at somaxconn; 5, the default, drops SYNs when clients come back all at once
 PAUSE = 0.1  # seconds without accepting when descriptors or memory have run out
 NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-MOST_LINGERING = 256  # refused clients that are still being read from
+MOST_LINGERING = 32  # refused clients that are still being read from; st.ops.limits keeps descriptors back for them
+STARVED_AGAIN = 60.0  # seconds without a shortage after which the next one is told again
 
 
 class Seats:
-    """How many connections the whole process has room for."""
+    """How many connections the whole process has room for, their numbers, and the refused that are being read from."""
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self._lock = threading.Lock()  # guards _taken
+        self.numbers = itertools.count(1)
+        self._lock = threading.Lock()  # guards the attributes below
         self._taken = 0
+        self._lingering = []  # type: t.List[t.Tuple[float, socket.socket]]  # refused, to be closed at a time
 
     def take(self) -> bool:
         """Take a seat; False when there is none."""
@@ -47,6 +50,22 @@ class Seats:
         """Give a seat back."""
         with self._lock:
             self._taken -= 1
+
+    def linger(self, client: socket.socket) -> None:
+        """Close a refused client in a moment, when it has had the time to read why."""
+        with self._lock:
+            self._lingering.append((time.monotonic() + LINGER, client))
+        self.close_lingering()
+
+    def close_lingering(self, all_of_them: bool = False) -> None:
+        """Close the refused clients whose time is over, or the oldest of too many; never wait for one."""
+        with self._lock:
+            now, most = time.monotonic(), 0 if all_of_them else MOST_LINGERING
+            over = max(len(self._lingering) - most, sum([at <= now for at, _ in self._lingering]))
+            closing, self._lingering = self._lingering[:over], self._lingering[over:]
+        for _, client in closing:
+            swallow(client)
+            client.close()
 
 
 class TunnelServer(socketserver.ThreadingTCPServer):
@@ -64,10 +83,8 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         self._tunnel = Tunnel(settings, row, self.registry, hint)
         self._seats = seats
         self._most = min(settings.max_connections or seats.total, seats.total)
-        self._numbers = itertools.count(1)
-        self._lingering = []  # type: t.List[t.Tuple[float, socket.socket]]  # refused, to be closed at a time
         self._stopping = threading.Event()
-        self._starved = False  # accepting is paused for want of descriptors
+        self._starved_at = -STARVED_AGAIN  # monotonic time of the last want of descriptors
         self._thread = threading.Thread(target=self.serve_forever, name="listen %s" % settings.name, daemon=True)
         self.address_family, address = _bind_address(settings)
         try:
@@ -81,6 +98,13 @@ class TunnelServer(socketserver.ThreadingTCPServer):
     def address(self) -> Address:
         """The address that it really listens on, or did."""
         return self._address
+
+    def listens_at(self, endpoint: Endpoint) -> bool:
+        """Tell whether a connection to the endpoint would end up here."""
+        mine = self.address
+        if endpoint.sockaddr[1] != mine.port:
+            return False
+        return endpoint.sockaddr[0] == mine.host or (mine.host in ("0.0.0.0", "::") and _is_local(endpoint))
 
     @property
     def limit(self) -> int:
@@ -100,28 +124,26 @@ class TunnelServer(socketserver.ThreadingTCPServer):
                 self.shutdown()
                 self._thread.join(deadline.left())
             self.server_close()
-            self._close_lingering(all_of_them=True)
+            self._seats.close_lingering(all_of_them=True)
 
     def get_request(self) -> t.Tuple[socket.socket, t.Any]:
         """Accept one client. Without descriptors: pause, or poll would report the same client for ever."""
         try:
-            accepted = super().get_request()
+            return super().get_request()
         except OSError as error:
             if error.errno in NO_RESOURCES:
-                if not self._starved:
+                if time.monotonic() - self._starved_at > STARVED_AGAIN:
                     logger.error(Event("accept_paused", tunnel=self._tunnel.settings.name,
                                        error=os.strerror(error.errno), means="new clients wait until some are freed"))
-                self._starved = True
+                self._starved_at = time.monotonic()
                 self._stopping.wait(PAUSE)
             raise  # socketserver goes on with the next
-        self._starved = False
-        return accepted
 
     def process_request(self, request: t.Any, client_address: t.Any) -> None:
         """Give a client its thread, or refuse it; nothing here may block."""
         if len(self.registry) >= self._most or not self._seats.take():
             return self._refuse(request, "limit")
-        connection = Connection(next(self._numbers), request, str(Address(*client_address[:2])), self._tunnel)
+        connection = Connection(next(self._seats.numbers), request, str(Address(*client_address[:2])), self._tunnel)
         self.registry.enter(connection)
         thread = threading.Thread(target=self._serve, args=(connection,), daemon=True,
                                   name="%s #%d" % (self._tunnel.settings.name, connection.id))
@@ -136,7 +158,7 @@ class TunnelServer(socketserver.ThreadingTCPServer):
     def service_actions(self) -> None:
         """Called by serve_forever each time it went round, twice a second at least."""
         self.beat = time.monotonic()
-        self._close_lingering()
+        self._seats.close_lingering()
 
     def handle_error(self, request: t.Any, client_address: t.Any) -> None:
         """Log a fault of ours; the client was closed by socketserver."""
@@ -152,17 +174,17 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         self.refused[why] += 1
         logger.debug(Event("refused", tunnel=self._tunnel.settings.name, why=why, limit=self._most))
         say(client, FULL)
-        self._lingering.append((time.monotonic() + LINGER, client))
-        self._close_lingering()
+        self._seats.linger(client)
 
-    def _close_lingering(self, all_of_them: bool = False) -> None:
-        """Close the refused clients whose time is over; never wait for one."""
-        now = time.monotonic()
-        while self._lingering and (all_of_them or self._lingering[0][0] <= now
-                                   or len(self._lingering) > MOST_LINGERING):
-            _, client = self._lingering.pop(0)
-            swallow(client)
-            client.close()
+
+def _is_local(endpoint: Endpoint) -> bool:
+    """Tell whether an address is one of this host: only then can a socket be bound to it."""
+    with socket.socket(endpoint.family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((endpoint.sockaddr[0], 0) + tuple(endpoint.sockaddr[2:]))
+        except OSError:
+            return False
+    return True
 
 
 def _bind_address(settings: TunnelSettings) -> t.Tuple[t.Any, t.Any]:

@@ -1,5 +1,6 @@
 """Reach the master for one client: dial, and ask for its role on that same socket before any client byte."""
 import socket
+import threading
 import typing as t
 
 from st.config.values import TunnelSettings
@@ -9,6 +10,10 @@ from st.sentinel.masters import Target
 from st.wire.conversation import Conversation
 from st.wire.dial import connect, dial, set_keepalive, set_user_timeout
 from st.wire.role import MASTER, UNKNOWN, Role, ask_role
+
+
+# No more connections at a time than st.ops.limits keeps descriptors back for.
+_apart = threading.BoundedSemaphore(8)
 
 
 class NotMaster(PeerError):
@@ -39,6 +44,15 @@ def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patie
 
 def _ask_apart(target: Target, settings: TunnelSettings, patience: Deadline) -> Role:
     """Ask on a connection of our own: logging in on the client's would make the client that user."""
+    if not _apart.acquire(timeout=patience.left() or 0):
+        return Role(UNKNOWN, "too many others are being asked")
+    try:
+        return _ask_with_password(target, settings, patience)
+    finally:
+        _apart.release()
+
+
+def _ask_with_password(target: Target, settings: TunnelSettings, patience: Deadline) -> Role:
     sock = dial(target.endpoint, Deadline(settings.connect_timeout))
     try:
         conversation = Conversation(sock, str(target.address))

@@ -1,8 +1,10 @@
 """Questions and replies in their order over one socket, each exchange within a deadline."""
+import errno
 import socket
 import threading
 import typing as t
 
+from st.address import Address
 from st.deadline import Deadline
 from st.errors import PeerGarbage, PeerRefused, PeerSilent, PeerUnreachable
 from st.wire.dial import interrupt
@@ -14,11 +16,12 @@ CHUNK = 65536  # bytes
 class Conversation:
     """One socket to one node. After any error it is over: a late reply must never answer a later question."""
 
-    def __init__(self, sock: socket.socket, peer: str) -> None:
+    def __init__(self, sock: socket.socket, peer: str, reached: t.Optional[Address] = None) -> None:
         self._sock = sock
         self._reader = ReplyReader()
         self._closing = threading.Lock()  # guards _sock between close() and interrupt(): a descriptor is reused at once
-        self.peer = peer
+        self.peer = peer  # as it is called in errors
+        self.reached = reached  # the numeric address, where somebody wants to know it
 
     def ask(self, commands: t.Sequence[Command], deadline: Deadline) -> t.List[Reply]:
         """Send all commands in one write and return their replies in order; raise PeerError."""
@@ -40,10 +43,8 @@ class Conversation:
         try:
             self._arm(deadline)
             self._sock.sendall(encode(commands))
-        except socket.timeout as error:
-            raise PeerSilent("%s: takes no bytes" % self.peer) from error
         except OSError as error:
-            raise PeerUnreachable("%s: %s" % (self.peer, error.strerror or error)) from error
+            raise self._failure(error, "takes no bytes") from error
 
     def receive(self, deadline: Deadline) -> Reply:
         """Return the next reply; raise PeerUnreachable at the end of file, PeerSilent at the deadline, PeerGarbage."""
@@ -74,13 +75,17 @@ class Conversation:
         try:
             self._arm(deadline)
             data = self._sock.recv(CHUNK)
-        except socket.timeout as error:
-            raise PeerSilent("%s: no reply in time" % self.peer) from error
         except OSError as error:
-            raise PeerUnreachable("%s: %s" % (self.peer, error.strerror or error)) from error
+            raise self._failure(error, "no reply in time") from error
         if not data:
             raise PeerUnreachable("%s: closed the connection" % self.peer)
         return data
+
+    def _failure(self, error: OSError, silence: str) -> PeerUnreachable:
+        # From CPython 3.10 on the kernel's ETIMEDOUT, the end of a connection, is a socket.timeout too.
+        if isinstance(error, socket.timeout) and error.errno != errno.ETIMEDOUT:
+            return PeerSilent("%s: %s" % (self.peer, silence))
+        return PeerUnreachable("%s: %s" % (self.peer, error.strerror or error))
 
     def _arm(self, deadline: Deadline) -> None:
         left = deadline.left()

@@ -47,7 +47,7 @@ def connect(sock: socket.socket, endpoint: Endpoint, deadline: Deadline) -> None
             raise PeerUnreachable("%s: nobody listens there (the connection reached itself)" % (endpoint,))
         sock.settimeout(None)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except socket.timeout as error:
+    except socket.timeout as error:  # ours, or from CPython 3.10 on also the kernel's own
         raise PeerUnreachable("%s: no connection in time" % (endpoint,)) from error
     except OSError as error:
         raise PeerUnreachable("%s: %s" % (endpoint, _reason(error))) from error
@@ -67,15 +67,25 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
     return sock
 
 
-def dial_address(address: Address, deadline: Deadline) -> t.Tuple[socket.socket, Endpoint]:
-    """Look an address up and connect to the first endpoint that answers; raise PeerUnreachable naming each try."""
+def dial_first(endpoints: t.Sequence[Endpoint], deadline: Deadline) -> t.Tuple[socket.socket, Endpoint]:
+    """Connect to the first endpoint that answers; raise PeerUnreachable naming each try.
+
+    The time is shared out: one that drops our packets must not use up what the next one needs.
+    """
     failures = []
-    for endpoint in lookup(address):
+    for position, endpoint in enumerate(endpoints):
+        left = deadline.left()
+        share = Deadline(None if left is None else left / (len(endpoints) - position))
         try:
-            return dial(endpoint, deadline), endpoint
+            return dial(endpoint, share), endpoint
         except PeerUnreachable as error:
             failures.append(str(error))
-    raise PeerUnreachable("; ".join(failures) or "%s: no address" % (address,))
+    raise PeerUnreachable("; ".join(failures))
+
+
+def dial_address(address: Address, deadline: Deadline) -> t.Tuple[socket.socket, Endpoint]:
+    """Look an address up and connect to the first endpoint that answers; raise PeerUnreachable."""
+    return dial_first(lookup(address), deadline)
 
 
 def set_keepalive(sock: socket.socket, idle: float) -> None:
