@@ -5,6 +5,7 @@ time. In the end no acknowledged write may be missing that no switch explains, t
 descriptors that it had in the beginning, and its log must hold no ERROR.
 """
 import argparse
+import collections
 import os
 import random
 import signal
@@ -12,9 +13,12 @@ import sys
 import time
 import typing as t
 
+import hiredis
+
 from tests.live.counter import Counter, report, switches, unexcused
 from tests.live.hosts import NoHosts
 from tests.live.netbed import NAME, NetBed
+from tests.live.talk import Talk
 from tests.live.tunnel import Tunnel
 from tests.live.troubles import Plan, Victim, plans
 from tests.waiting import wait_until
@@ -50,8 +54,10 @@ class Chaos:
         for counter in self._counters:
             missing = counter.missing(self._net.master(NAME))
             wrong = unexcused(missing, adopted, self._troubles)
-            self._say("%d of %d acknowledged writes are missing, %d of these without a switch that explains it; "
-                      "%d writes failed" % (len(missing), counter.acknowledged(), len(wrong), len(counter.failures())))
+            self._say("%d of %d acknowledged writes are missing, %d of these without a switch that explains it"
+                      % (len(missing), counter.acknowledged(), len(wrong)))
+            for failure, times in collections.Counter(counter.failures()).most_common():
+                self._say("%d writes failed: %s" % (times, failure))
             if wrong:
                 last = max((moment for moment in adopted if moment <= wrong[0].sent), default=self._began)
                 found.append(report(wrong, last))
@@ -67,11 +73,21 @@ class Chaos:
             time.sleep(plan.seconds)
         mended = time.monotonic()
         self._net.heal()
+        wait_until(self._replicated, "the replicas do not get what is written", PATIENCE)
         healthy = time.monotonic()
         for counter in self._counters:
             wait_until(lambda: counter.all_since(healthy), "not every writer writes", PATIENCE)
         self._say("well %.1f s after the end of it; master %s, %d switches so far"
                   % (time.monotonic() - mended, self._net.place(self._net.master(NAME)), len(switches(self._tunnel))))
+
+    def _replicated(self) -> bool:
+        """Tell whether both replicas have everything, whatever their links say: else the next trouble may lose it."""
+        try:
+            master = self._net.master(NAME)
+            with self._net.hosts[self._net.place(master)].inside(), Talk(master.address, timeout=PATIENCE) as talk:
+                return bool(talk.call("INCR", "times") and talk.call("WAIT", 2, 1000) == 2)  # milliseconds
+        except (OSError, hiredis.ReplyError):  # another failover
+            return False
 
     def _say(self, line: str) -> None:
         print("%7.1f  %s" % (time.monotonic() - self._began, line), flush=True)
