@@ -8,6 +8,7 @@ from st.errors import PeerError, PeerGarbage, PeerRefused, PeerUnreachable
 from st.sentinel.answers import Credentials, Report, questions, read_answer, read_masters, read_peers
 from st.wire.conversation import Conversation
 from st.wire.dial import dial_address, set_keepalive
+from st.wire.keeper import Keeper
 from st.wire.resp import Reply, ReplyError, shown, text
 
 KEEPALIVE = 15  # seconds; a Sentinel host that is gone is noticed by the poll, this ends the old socket
@@ -28,13 +29,13 @@ def connect(sentinel: Address, deadline: Deadline) -> Conversation:
     return Conversation(sock, str(sentinel), Address(*endpoint.sockaddr[:2]))
 
 
-class SentinelClient:
+class SentinelClient(Keeper):
     """Asks one Sentinel again and again over a connection that it keeps. One thread uses it; any may interrupt it."""
 
     def __init__(self, sentinel: Address, credentials: Credentials) -> None:
+        super().__init__()
         self.sentinel = sentinel
         self._credentials = credentials
-        self._kept = None  # type: t.Optional[Conversation]
 
     def report(self, names: t.Sequence[str], timeout: float, round: int = 0, peers: bool = False) -> Report:
         """Return what this Sentinel says of each name within `timeout` seconds; an error is in it, not raised."""
@@ -45,18 +46,6 @@ class SentinelClient:
             self.close()
             report = Report(self.sentinel, round, error=str(error), kind=error.kind)
         return report._replace(round=round, latency=time.monotonic() - started)
-
-    def interrupt(self) -> None:
-        """End the connection from another thread."""
-        kept = self._kept
-        if kept is not None:
-            kept.interrupt()
-
-    def close(self) -> None:
-        """Close the connection; the next question opens another."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.close()
 
     def _ask(self, names: t.Sequence[str], deadline: Deadline, peers: bool) -> Report:
         if self._kept is not None:

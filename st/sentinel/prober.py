@@ -8,6 +8,7 @@ from st.sentinel.answers import Credentials
 from st.sentinel.election import UNREACHABLE
 from st.wire.conversation import Conversation
 from st.wire.dial import Endpoint, dial_first, lookup, set_keepalive
+from st.wire.keeper import Keeper
 from st.wire.resp import ReplyError
 from st.wire.role import UNKNOWN, Role, ask_role
 
@@ -22,17 +23,17 @@ class Probed(t.NamedTuple):
     endpoints: t.Tuple[Endpoint, ...] = ()
 
 
-class Prober:
+class Prober(Keeper):
     """Asks one node on behalf of one tunnel. One thread calls `probe`; any may call `interrupt`."""
 
     def __init__(self, tunnel: str, address: Address, credentials: Credentials, timeout: float,
                  ask: bool = True, is_own: t.Callable[[Endpoint], bool] = lambda endpoint: False) -> None:
+        super().__init__()
         self._template = Probed(tunnel, address, Role(UNREACHABLE))
         self._credentials = credentials
         self._timeout = timeout  # seconds, for each probe
         self._is_own = is_own  # whether we listen there ourselves
         self._ask = ask  # False: being reachable is enough
-        self._kept = None  # type: t.Optional[Conversation]
         self._auth_said = ""  # the error of AUTH on this connection
 
     def probe(self) -> Probed:
@@ -53,18 +54,6 @@ class Prober:
         except PeerError as error:
             self.close()
             return self._template._replace(role=Role(UNREACHABLE, str(error)))
-
-    def interrupt(self) -> None:
-        """End the connection from another thread."""
-        kept = self._kept
-        if kept is not None:
-            kept.interrupt()
-
-    def close(self) -> None:
-        """Close the connection; the next probe opens another."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.close()
 
     def _connect(self, deadline: Deadline) -> None:
         endpoints = lookup(self._template.address)

@@ -10,6 +10,7 @@ from st.event import Event
 from st.sentinel.answers import Credentials
 from st.sentinel.client import concerns, connect, subscribe
 from st.wire.conversation import Conversation
+from st.wire.keeper import Keeper
 from st.wire.resp import Reply
 
 logger = logging.getLogger(__name__)
@@ -20,17 +21,17 @@ PAUSES = (0.25, 5.0)  # seconds after an end, doubled from the first to the last
 SOON = 30.0  # seconds
 
 
-class Subscription:
+class Subscription(Keeper):
     """The events of one Sentinel. One thread runs `listen`; any may call `interrupt`."""
 
     def __init__(self, sentinel: Address, credentials: Credentials, names: t.Sequence[str], timeout: float,
                  heard: t.Callable[[str], None]) -> None:
+        super().__init__()
         self._sentinel = sentinel
         self._credentials = credentials
         self._names = names
         self._timeout = timeout  # seconds, to connect and subscribe
         self._heard = heard
-        self._conversation = None  # type: t.Optional[Conversation]
         self._not_before = 0.0  # monotonic time of the next try
         self._pause = PAUSES[0]
         self._refused = False
@@ -43,11 +44,11 @@ class Subscription:
             return
         try:
             deadline = Deadline(self._timeout)
-            self._conversation = connect(self._sentinel, deadline)
-            subscribe(self._conversation, self._credentials, deadline)
+            self._kept = connect(self._sentinel, deadline)
+            subscribe(self._kept, self._credentials, deadline)
             self.connected, self._refused = True, False
             self._heard("subscribed")  # what happened before is not sent again
-            self._pass_on(self._conversation)
+            self._pass_on(self._kept)
         except PeerRefused as error:
             if not self._refused:
                 logger.info(Event("no_events", sentinel=self._sentinel, error=error, means="polling only"))
@@ -58,18 +59,6 @@ class Subscription:
             self.connected = False
             self.close()
             self._rest(time.monotonic() - started)
-
-    def interrupt(self) -> None:
-        """End the connection from another thread."""
-        conversation = self._conversation
-        if conversation is not None:
-            conversation.interrupt()
-
-    def close(self) -> None:
-        """Close the connection."""
-        conversation, self._conversation = self._conversation, None
-        if conversation is not None:
-            conversation.close()
 
     def _rest(self, lasted: float) -> None:
         self._pause = PAUSES[0] if lasted > SOON else min(2 * self._pause, PAUSES[1])
