@@ -29,5 +29,5 @@ def discovered(seeds: t.Sequence[Address], before: t.Sequence[Address], reports:
     doubles = {report.sentinel for report in reports if report.myid in seed_ids}
     answering = {report.sentinel for report in reports if not report.error}
     kept = [address for address in before if address in listed or address in answering]
-    new = [address for address, up in listed.items() if up and address not in kept]
+    new = [address for address, up in listed.items() if up and address not in kept and address not in doubles]
     return tuple(address for address in kept + new if address not in seed_places | doubles)[:MOST_DISCOVERED]
