@@ -69,24 +69,30 @@ def test_killed_master(two: Bed, tunnel: Tunnel, redis_client: RedisClient) -> N
 def test_frozen_master(two: Bed, tunnel: Tunnel) -> None:
     """Connections to a frozen master end at the switch; nobody reaches it when it wakes up and says that it is one."""
     old, address = two.master(NAME), tunnel.addresses[NAME]
-    with Waiting() as waiting, Repeated(lambda: reached(address), threads=8) as visitors:
+    calls: t.List[float] = []
+
+    def visit() -> int:
+        calls.append(time.monotonic())
+        return reached(address)
+
+    with Waiting() as waiting:
         waiting.open_each(address)
-        wait_until(lambda: visitors.results, "nobody came through")
         old.stop()
-        frozen = time.monotonic()
-        wait_until(lambda: not waiting.look(), "not every connection has ended", PATIENCE)
-        wait_until(lambda: len(visitors.since(frozen)) > 20, "nobody comes through any more")
-        old.cont()
-        thawed = time.monotonic()
-        assert old.role() == "master"
-        wait_until(lambda: old.role() == "slave", "the old master was not demoted")
-        wait_until(lambda: len(visitors.since(thawed)) > 20, "nobody comes through any more")
+        with Repeated(visit, threads=8) as visitors:
+            wait_until(lambda: len(calls) == 8, "not everybody came")
+            came = time.monotonic()
+            wait_until(lambda: not waiting.look(), "not every connection has ended", PATIENCE)
+            # The frozen master accepts connections too: who waits for its word is sent on to the new one.
+            wait_until(lambda: sum(result.began < came for result in visitors.results) == 8, "not all got through")
+            old.cont()
+            thawed = time.monotonic()
+            assert old.role() == "master"
+            wait_until(lambda: _is_replica(old), "the old master was not demoted")
+            wait_until(lambda: len(visitors.since(thawed)) > 20, "nobody comes through any more")
     two.wait_healthy(NAME)
-    new = two.master(NAME)
-    # A visitor that the frozen master had accepted, and still owed an answer, was cut: not served when it woke up.
-    assert {result.value for result in visitors.results if result.ended > thawed} == {new.port}
+    assert {result.value for result in visitors.results} == {two.master(NAME).port} and not visitors.failures
     switch = _only_switch(two, tunnel, old)
-    assert int(switch["closed"]) >= len(KINDS)
+    assert switch["closed"] == str(len(KINDS))
     assert float(switch["gap"].rstrip("s")) > 0.5
 
 
@@ -157,6 +163,13 @@ def _only_switch(bed: Bed, tunnel: Tunnel, old: Node) -> t.Dict[str, str]:
     reply = bed.sentinels[0].cli("SENTINEL", "MASTER", NAME)
     assert switch["epoch"] == dict(zip(reply[::2], reply[1::2]))["config-epoch"]
     return switch
+
+
+def _is_replica(node: Node) -> bool:
+    try:
+        return node.role() == "slave"
+    except OSError:  # Sentinel ends all connections to a node when it demotes it, this one too
+        return False
 
 
 def _asking_anew(address: Address, *words: str) -> t.Callable[[], t.Any]:
