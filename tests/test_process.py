@@ -207,6 +207,16 @@ def test_hup_opens_the_log_anew(world: World, tmp_path: pathlib.Path) -> None:
         assert program.end() == 0
 
 
+def test_hup_makes_the_log_also_when_there_is_nothing_to_write(world: World, tmp_path: pathlib.Path) -> None:
+    """logrotate's postrotate may look at the new file at once."""
+    log = tmp_path / "log"
+    with started(world, tmp_path, "-q", "--log-file", str(log)) as (program, _):
+        log.rename(tmp_path / "log.1")
+        program.send(signal.SIGHUP)
+        wait_until(log.exists, "the file is made anew")
+        assert program.end() == 0 and log.read_text() == ""
+
+
 def test_usr1_writes_what_it_is_doing(world: World, tmp_path: pathlib.Path) -> None:
     """Status, tunnels, Sentinels and the stack of every thread, at a level that is always shown; it runs on."""
     with started(world, tmp_path, "-q") as (program, port), connect(port) as client:
