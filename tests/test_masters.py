@@ -7,7 +7,7 @@ from st.address import Address
 from st.deadline import Deadline
 from st.sentinel.masters import MasterRow, Snapshot, Target
 from st.wire.dial import Endpoint
-from tests.waiting import FACTOR
+from tests.waiting import FACTOR, wait_until
 
 LONG = 30 * FACTOR  # seconds; no test waits for it to pass
 
@@ -89,12 +89,15 @@ def test_waiting_ends_with_an_adoption() -> None:
 
 def test_waiting_goes_on_while_held() -> None:
     """An adoption that holds wakes nobody for good; the release does."""
-    table = row()
-    waiter = Waiter(lambda: table.wait_usable(Deadline(LONG)))
+    table, looks = row(), []  # type: MasterRow, t.List[None]
+    waiter = Waiter(lambda: table.wait_usable(Deadline(None), lambda: bool(looks.append(None))))  # type: ignore
+    wait_until(lambda: looks, "it waits")
     table.adopt(target(1), "too few")
     table.refine(target(1, epoch=2))
     table.conclude("too few still", hold=True)
+    before = len(looks)
     table.wake()
+    wait_until(lambda: len(looks) > before, "it has looked again, and waits")
     assert not waiter.results
     table.conclude("", hold=False)
     assert waiter.result() == Snapshot(target(1, epoch=2), 1, "")
