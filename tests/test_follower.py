@@ -9,9 +9,10 @@ from st.address import Address
 from st.nat import parse_nat_map
 from st.sentinel.answers import Answer, Report
 from st.sentinel.election import UNREACHABLE
-from st.sentinel.follower import Follower, Round
+from st.sentinel.follower import Follower
 from st.sentinel.masters import MasterRow
 from st.sentinel.prober import Probed
+from st.sentinel.round import Round
 from st.wire.dial import Endpoint
 from st.wire.role import MASTER, REPLICA, UNKNOWN, Role
 from tests.configs import settings
@@ -284,7 +285,7 @@ def test_min_sentinels_at_a_switch() -> None:
     assert case.row.now().target is not None and case.row.generation == 2
 
 
-@pytest.mark.parametrize("flags", ["s_down", "o_down", "failover_in_progress", "disconnected"])
+@pytest.mark.parametrize("flags", ["s_down", "o_down", "failover_in_progress"])
 def test_trouble_is_watched_closely(flags: str) -> None:
     """A Sentinel that sees its master in trouble is a reason to hurry, and to do nothing else."""
     case = Case()
@@ -315,7 +316,7 @@ def test_states_are_told_once(caplog: t.Any) -> None:
     for _ in range(3):
         case.round((A, 1), (A, 1))
     for _ in range(3):
-        case.round((A, 1), (A, 1), a=REPLICA)
+        case.round((A, 1), (A, 1), a=UNREACHABLE)
     for _ in range(3):
         case.round((A, 1), (A, 1))
     assert [record.getMessage().split()[0] for record in caplog.records] == ["master", "no_master", "master_ok"]
@@ -331,3 +332,59 @@ def test_a_sentinel_is_counted_once() -> None:
     case.follower.take(case.probed(A))
     case.follower.consider(Round(reports, 3, True, "poll"))
     assert case.follower.agreeing == 1
+
+
+def test_flags_of_a_service_that_is_always_so() -> None:
+    """Redis Enterprise says `disconnected` of every master: that is no reason to hurry."""
+    case = Case()
+    for _ in range(2):
+        case.round(*[Answer(A, 1, frozenset(["master", "disconnected"]))] * 3)
+    assert case.follower.settled
+
+
+def test_a_master_that_was_demoted_by_hand(caplog: t.Any) -> None:
+    """Said twice in a row that it is a replica, its connections are cut once and new ones wait, until it is master."""
+    case = Case()
+    case.round((A, 1), (A, 1), (A, 1))
+    case.round((A, 1), (A, 1), (A, 1), a=REPLICA)
+    assert case.stale == [1] and case.row.now().target is not None
+    for _ in range(3):
+        case.round((A, 1), (A, 1), (A, 1), a=REPLICA)
+    assert case.stale == [1, 2] and case.row.now().target is None and case.master == A
+    assert [record.getMessage().split()[0] for record in caplog.records].count("demoted") == 1
+    case.round((A, 1), (A, 1), (A, 1))
+    assert case.stale == [1, 2] and case.row.now()[1:] == (2, "") and case.row.now().target is not None
+    for _ in range(2):
+        case.round((A, 1), (A, 1), (A, 1), a=REPLICA)
+    assert case.stale == [1, 2, 3]  # and again, should it happen again
+
+
+def test_replies_of_a_replica_count_only_in_a_row() -> None:
+    """A node that says master in between was not demoted; nor one that cannot be reached."""
+    for other in (MASTER, UNREACHABLE):
+        case = Case()
+        for role in (MASTER, REPLICA, other, REPLICA, other):
+            case.round((A, 1), (A, 1), (A, 1), a=role)
+        assert case.stale == [1] and case.row.now().target is not None
+
+
+def test_a_demoted_master_is_followed_by_the_next() -> None:
+    """The Sentinels notice later what was done by hand: their next master is adopted as any other."""
+    case = Case()
+    for role in (MASTER, REPLICA, REPLICA):
+        case.round((A, 1), (A, 1), (A, 1), a=role)
+    case.round((B, 2), (B, 2), (B, 2), a=REPLICA)
+    assert case.master == B and case.row.now().target is not None and case.stale == [1, 2, 3]
+
+
+@pytest.mark.parametrize("sentinel, loud", [("10.0.0.9", True), ("127.0.0.1", False), (None, False)])
+def test_a_loopback_address_from_afar(sentinel: t.Optional[str], loud: bool, caplog: t.Any) -> None:
+    """A Sentinel on another host that announces 127.0.0.1 means its own host: a warning says so, once."""
+    case, local = Case(), Address("127.0.0.1", 6379)
+    reports = [_report(0, (local, 1))._replace(reached=Address(sentinel, 26379) if sentinel else None)]
+    case.follower.begin()
+    case.follower.consider(Round(reports, 1, True, "poll"))
+    case.follower.take(case.probed(local))
+    for _ in range(2):
+        case.follower.consider(Round(reports, 1, True, "poll"))
+    assert [record.getMessage().split()[0] for record in caplog.records].count("loopback_master") == loud

@@ -7,30 +7,18 @@ from st.address import Address
 from st.config.values import TunnelSettings
 from st.event import Event
 from st.nat import NatMap
-from st.sentinel.answers import Answer, Report
 from st.sentinel.condition import Condition
 from st.sentinel.election import Current, Verdict, Vote, decide
 from st.sentinel.masters import MasterRow, Target
 from st.sentinel.prober import Probed
-from st.wire.dial import Endpoint
-from st.wire.role import MASTER, UNKNOWN
+from st.sentinel.round import FAILOVER, Round
+from st.wire.dial import Endpoint, is_loopback
+from st.wire.role import MASTER, REPLICA, UNKNOWN
 
 logger = logging.getLogger(__name__)
 
-# A Sentinel that says one of these of the master is about to fail it over, or does.
-TROUBLE_FLAGS = frozenset(["s_down", "o_down", "failover_in_progress", "disconnected"])
-
-
+DEMOTED_AFTER = 2  # replies in a row: one may be of the moment in which a failover ends
 PATIENCE = 1.0  # seconds beyond two time-outs for a role; then its absence is what is wrong
-
-
-class Round(t.NamedTuple):
-    """What one round of asking has brought so far."""
-
-    reports: t.Sequence[Report]
-    known: int  # Sentinels that could have answered
-    complete: bool  # no more reports are expected
-    heard: str  # event, poll or hint: why the round was made
 
 
 class Follower:
@@ -48,6 +36,7 @@ class Follower:
         self._asked = set()  # type: t.Set[Address]  # to be probed in this round
         self._awaited = set()  # type: t.Set[Address]  # asked in the last round, and not answered in it
         self._last_good = time.monotonic()  # when the current master was last known to be one
+        self._slave_replies = 0  # how many times in a row the current master said that it is a replica
         self._min_sentinels = min_sentinels
         self._serve_outage = serve_outage
         self._places: t.Dict[Address, Endpoint] = {}  # where each named address was found
@@ -81,14 +70,15 @@ class Follower:
         if probed.endpoint is not None:
             self._places[probed.address] = probed.endpoint
         current = self.row.current()
-        if current is not None and probed.address == current.address and self._is_good(probed):
-            self._last_good = time.monotonic()
+        if current is not None and probed.address == current.address:
+            self._slave_replies = self._slave_replies + 1 if probed.role.name == REPLICA else 0
+            if self._is_good(probed):
+                self._last_good = time.monotonic()
 
     def consider(self, round: Round) -> None:
         """Decide on what is known so far: adopt, keep, ask for a role, or note in words what is wrong."""
-        answers = [(report.voter, report.answers.get(self.tunnel.master, Answer())) for report in round.reports]
-        votes = [Vote(voter, self._known_as(self._translate(answer.master)), answer.epoch)
-                 for voter, answer in answers if answer.master]
+        votes = [Vote(report.voter, self._known_as(self._translate(answer.master)), answer.epoch)
+                 for report, answer in round.answers(self.tunnel.master) if answer.master]
         target = self.row.current()
         current = None if target is None else Current(target.address, target.epoch)
         roles = {address: probed.role for address, probed in self._probed.items()}
@@ -99,7 +89,7 @@ class Follower:
             self._settle(verdict.choice, verdict.agreeing, round)
         if round.complete:
             self._forget_all_but({vote.address for vote in votes})
-            self._conclude(verdict, round, [answer for _, answer in answers], len({vote.address for vote in votes}) < 2)
+            self._conclude(verdict, round, len({vote.address for vote in votes}) < 2)
 
     def _known_as(self, address: Address) -> Address:
         """Return the current master's address for another spelling of it: a name and its IP are one node."""
@@ -137,6 +127,7 @@ class Follower:
 
     def _adopt(self, old: t.Optional[Target], new: Target, round: Round) -> None:
         hold = self._reason_to_hold(round)
+        self._slave_replies = 0
         self.condition.adopted(bool(hold))  # before the row wakes those who ask for it
         generation = self.row.adopt(new, hold)
         started = time.monotonic()
@@ -155,27 +146,47 @@ class Follower:
             logger.warning(Event("role_unknown", tunnel=self.tunnel.name, master=new.address,
                                  error=self._probed[new.address].role.detail, means="used as named by the sentinels"))
 
-    def _conclude(self, verdict: Verdict, round: Round, answers: t.Sequence[Answer], agree: bool) -> None:
+        if self._announced_from_afar(new, round):
+            logger.warning(Event("loopback_master", tunnel=self.tunnel.name, master=new.address,
+                                 means="a sentinel on another host means its own host: announce an outside address"))
+
+    def _announced_from_afar(self, new: Target, round: Round) -> bool:
+        """Tell whether a loopback address was announced, and by no Sentinel of this host."""
+        places = [report.reached for report, answer in round.answers(self.tunnel.master) if answer.master]
+        afar = [place is not None and not is_loopback(place.host) for place in places]
+        return is_loopback(new.endpoint.sockaddr[0]) and bool(afar) and all(afar)
+
+    def _conclude(self, verdict: Verdict, round: Round, agree: bool) -> None:
         """End a round, once the roles in question are known: hold or release new connections, say what is wrong."""
         now, pending = time.monotonic(), self._pending(verdict)
         if pending and now - self._concluded_at < PATIENCE + 2 * self.tunnel.connect_timeout:
             return
         self._concluded_at = now
-        trouble = TROUBLE_FLAGS.intersection(flag for answer in answers for flag in answer.flags)
+        trouble = round.trouble(self.tunnel.master)
         self.settled = verdict.choice is not None and agree and not trouble
         self.agreeing = verdict.agreeing
         hold = self._reason_to_hold(round)
-        failing = "failover in progress" if trouble.intersection(["failover_in_progress", "o_down"]) else ""
         waiting = "no reply to ROLE from %s" % ", ".join(map(str, pending)) if pending else ""
-        wrong = verdict.reason or waiting or ("" if verdict.choice else _no_answer(round.reports, answers))
-        why = ", ".join(filter(None, [hold, failing if wrong or hold else "", wrong]))
-        if why:
-            answered = sum(1 for report in round.reports if not report.error)
-            why = "%d of %d sentinels answer, %s" % (answered, round.known, why)
-        self.row.conclude(why, bool(hold))
+        wrong = verdict.reason or waiting or ("" if verdict.choice else round.no_answer(self.tunnel.master))
+        failing = "failover in progress" if trouble & FAILOVER and (wrong or hold) else ""
+        why = round.in_words(hold, failing, wrong)
+        if self._slave_replies >= DEMOTED_AFTER and verdict.choice is None:
+            self._demote(why)
+        else:
+            self.row.conclude(why, bool(hold))
         target = self.row.current()
         good = target is not None and self._is_good(self._probed.get(target.address))
         self.condition.concluded(target.address if target else None, why, good and not hold, agree)
+
+    def _demote(self, why: str) -> None:
+        """Cut the connections to a master that says it is none, while Sentinels still name it.
+
+        Somebody demoted it by hand: Sentinels take 20 s and more to notice (sentinel.c, sentinelRefreshInstanceInfo).
+        """
+        generation = self.row.demote(why)
+        if generation is not None:
+            closed = self._on_stale(self.tunnel.name, generation)
+            logger.warning(Event("demoted", tunnel=self.tunnel.name, closed=closed, why=why))
 
     def _pending(self, verdict: Verdict) -> t.List[Address]:
         """Return the addresses whose role is in question and has not been told yet."""
@@ -186,7 +197,7 @@ class Follower:
     def _reason_to_hold(self, round: Round) -> str:
         if self.agreeing < self._min_sentinels:
             return "only %d agree on the master, min_sentinels is %d" % (self.agreeing, self._min_sentinels)
-        if not self._serve_outage and all(report.error for report in round.reports):
+        if not self._serve_outage and round.outage():
             return "sentinel_outage is refuse"
         return ""
 
@@ -196,11 +207,3 @@ def _same_reign(old: Target, new: Target, probed: Probed) -> bool:
     same_node = old.endpoint == new.endpoint or (old.address == new.address and old.endpoint in probed.endpoints)
     newer = new.epoch is not None and old.epoch is not None and new.epoch > old.epoch
     return same_node and not newer
-
-
-def _no_answer(reports: t.Sequence[Report], answers: t.Sequence[Answer]) -> str:
-    problems = [answer.problem for answer in answers if answer.problem]
-    if problems and all(answer.unknown for answer in answers if answer.problem or answer.master):
-        return "none of them monitors this name"
-    errors = [report.error for report in reports if report.error]
-    return (problems + errors + [""])[0]

@@ -34,6 +34,7 @@ class MasterRow:
         self._target = None  # type: t.Optional[Target]
         self._generation = 0  # counts switches: a connection of an older generation is stale
         self._held = False  # new connections wait although there is a target
+        self._demoted = False  # held because the target said that it is no master
         self._reason = ""
 
     def now(self) -> Snapshot:
@@ -78,7 +79,21 @@ class MasterRow:
         with self._changed:
             self._target = target
             self._generation += 1
-            self._held, self._reason = bool(hold), hold
+            self._held, self._reason, self._demoted = bool(hold), hold, False
+            self._changed.notify_all()
+            return self._generation
+
+    def demote(self, reason: str) -> t.Optional[int]:
+        """Make all connections stale and new ones wait: the target is no master now. None when that is so already.
+
+        It stays the target: if it says master again, `conclude` lets connections in.
+        """
+        with self._changed:
+            self._reason = reason
+            if self._demoted:
+                return None
+            self._generation += 1
+            self._held = self._demoted = True
             self._changed.notify_all()
             return self._generation
 
@@ -93,7 +108,7 @@ class MasterRow:
             self._reason = reason
             if self._held and not hold:
                 self._changed.notify_all()
-            self._held = hold
+            self._held, self._demoted = hold, False
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(None if self._held else self._target, self._generation, self._reason)

@@ -15,8 +15,9 @@ from st.deadline import Deadline
 from st.event import Event
 from st.sentinel.answers import Report
 from st.sentinel.crew import Crew
-from st.sentinel.follower import Follower, Round
+from st.sentinel.follower import Follower
 from st.sentinel.prober import Probed
+from st.sentinel.round import Round
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """Look up names and connect TCP within a deadline. The only place that opens sockets to other hosts."""
 import ctypes
 import errno
+import ipaddress
 import os
 import socket
 import struct
@@ -23,6 +24,11 @@ class Endpoint(t.NamedTuple):
 
     def __str__(self) -> str:
         return str(Address(self.sockaddr[0], self.sockaddr[1]))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a numeric host is one that every host has for itself."""
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def lookup(address: Address) -> t.List[Endpoint]:
