@@ -44,6 +44,10 @@ class Victim:
         """Let a trouble of this kind begin."""
         TROUBLES[kind](self)
 
+    def cut_port(self, port: int) -> None:
+        """Let the applications reach one process of the host, and not the other."""
+        self.hosts.cut([self.name], self.applications, port)
+
     def slow_down(self) -> None:
         """Let packets from and to the host come late, and some of them not at all."""
         self.hosts.slow(self.name, self.plan.delay, self.plan.delay, self.plan.loss)
@@ -60,6 +64,8 @@ TROUBLES: t.Dict[str, t.Callable[[Victim], None]] = {
     "isolate": lambda victim: victim.hosts.isolate(victim.name),
     "cut from data hosts": lambda victim: victim.hosts.cut([victim.name], victim.data),
     "cut from the tunnel": lambda victim: victim.hosts.cut([victim.name], victim.applications),
+    "Redis cut from the tunnel": lambda victim: victim.cut_port(victim.redis.port),
+    "Sentinel cut from the tunnel": lambda victim: victim.cut_port(victim.sentinel.port),
     "packets from it lost": lambda victim: victim.hosts.cut_one_way([victim.name], victim.data + victim.applications),
     "packets to it lost": lambda victim: victim.hosts.cut_one_way(victim.data + victim.applications, [victim.name]),
     "slow": Victim.slow_down,
