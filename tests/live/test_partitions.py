@@ -114,7 +114,7 @@ def test_power_loss(net: NetBed) -> None:
                 late.call("APPEND", "late", "1")
             wait_until(lambda: not waiting.look(), "connections to the vanished master are open")
             late.close()
-            [switch] = switches(tunnel)
+            [switch] = wait_until(lambda: switches(tunnel), "the log does not tell of a switch")
             _wait_for_writes(counter, since=switch)
     assert int(tunnel.events("switch")[0]["closed"]) == len(KINDS) + len(counter.writers) + 1
     net.heal()
@@ -133,7 +133,7 @@ def test_one_way_cut_between_master_and_sentinels(net: NetBed, way: str) -> None
             _wait_for_writes(counter)
             net.hosts.cut_one_way(*ways)
             wait_until(lambda: not waiting.look(), "connections to the old master are open")
-            [switch] = switches(tunnel)
+            [switch] = wait_until(lambda: switches(tunnel), "the log does not tell of a switch")
             _wait_for_writes(counter, since=switch)
             assert old.role() == "master"
         net.heal()
