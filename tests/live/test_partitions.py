@@ -71,7 +71,7 @@ def test_minority_sentinel_after_a_newer_epoch(net: NetBed) -> None:
         assert _reached(net, APP, tunnel) == new.port
         net.hosts.cut([APP], far)
         wait_until(lambda: tunnel.events("no_master"), "the log does not tell that there is no master")
-        with pytest.raises(hiredis.ReplyError, match="^LOADING .* 1 of 3 sentinels answer"):
+        with pytest.raises(hiredis.ReplyError, match="^LOADING .*1 of 3 sentinels answer"):
             _reached(net, APP, tunnel)
         assert old.role() == "master" and len(switches(tunnel)) == 1
         net.hosts.heal(APP)
@@ -90,7 +90,7 @@ def test_minority_sentinel_alone(net: NetBed) -> None:
             new, _ = net.wait_master(NAME, old.address)
             assert _reached(net, APP, careless) == old.port
             wait_until(lambda: careful.events("no_master"), "the log does not tell that there is no master")
-            with pytest.raises(hiredis.ReplyError, match="^LOADING .* only 1 agree .* min_sentinels is 2"):
+            with pytest.raises(hiredis.ReplyError, match="^LOADING .*only 1 agree .* min_sentinels is 2"):
                 _reached(net, OTHER_APP, careful)
             assert waiting.look() == set(KINDS)
             net.hosts.heal()
@@ -149,7 +149,7 @@ def test_one_way_cut_between_master_and_tunnel(net: NetBed, way: str) -> None:
     with net.tunnel(APP, hold="3s") as tunnel, Waiting() as waiting:
         _open_each(waiting, net, APP, tunnel)
         net.hosts.cut_one_way(*ways)
-        with pytest.raises(hiredis.ReplyError, match="^LOADING .* no connection in time"):
+        with pytest.raises(hiredis.ReplyError, match="^LOADING .*no connection in time"):
             _reached(net, APP, tunnel)
         wait_until(lambda: tunnel.events("no_master"), "the log does not tell that there is no master")
         assert waiting.look() == set(KINDS)
@@ -180,13 +180,12 @@ def test_failover_while_the_tunnel_sees_no_sentinel(net: NetBed, events: str) ->
 
 def test_failover_to_a_master_out_of_reach(net: NetBed) -> None:
     """While the tunnel cannot reach the new master it holds new connections, and serves them once it can."""
-    old, far = _master_and_others(net)
     with net.tunnel(APP, hold="2s") as tunnel, net.tunnel(OTHER_APP, hold="60s") as patient:
         for node in net.replicas(NAME):
             net.hosts.cut([APP, OTHER_APP], [net.place(node)], node.port)
         new = net.failover(NAME)
         wait_until(lambda: tunnel.events("no_master"), "the log does not tell that there is no master")
-        with pytest.raises(hiredis.ReplyError, match="^LOADING .* 3 of 3 sentinels answer"):
+        with pytest.raises(hiredis.ReplyError, match="^LOADING .*3 of 3 sentinels answer"):
             _reached(net, APP, tunnel)
         assert not switches(tunnel)
         with net.hosts[OTHER_APP].inside(), Talk(patient.addresses[NAME], timeout=PATIENCE) as held:
