@@ -89,8 +89,9 @@ def test_a_hung_sentinel_holds_up_nobody(world: World, hung: Spoil) -> None:
     with Watching(world.seeds, sentinel_timeout="60s") as watch:
         watch.wait_master(world.master)
         with spoiled(world.sentinels[0], hung):
-            world.switch(world.nodes[1])
-            watch.wait_master(world.nodes[1])
+            for node in (world.nodes[1], world.nodes[2], world.nodes[0]):
+                world.switch(node)
+                watch.wait_master(node)
             assert watch.up()[world.seeds[0]]  # it has not been given up
             watch.watcher.stop(Deadline(STOP))
 
@@ -103,7 +104,7 @@ def test_news_end_the_wait_for_a_hung_sentinel(world: World) -> None:
         wait_until(lambda: all(map(watch.crew.hears_events, watch.crew.sentinels())), "all are subscribed")
         hung.delays["SENTINEL"] = 3600
         asked = len(hung.commands)
-        wait_until(lambda: len(hung.commands) > asked and len(watch.watcher._reports) == 2, "one is awaited")
+        wait_until(lambda: len(hung.commands) > asked and len(watch.watcher._now(False).reports) == 2, "one is awaited")
         world.switch(world.nodes[1])
         watch.wait_master(world.nodes[1])
         assert watch.up()[hung.address]  # it has not been given up

@@ -66,6 +66,8 @@ class SentinelClient(Keeper):
             commands += questions(name)
         commands += [["SENTINEL", "SENTINELS", name] for name in names if peers]
         replies = conversation.ask(commands + [["SENTINEL", "MYID"]], deadline)
+        if conversation.rest():  # what was not asked for would be taken for the answer to the next question
+            raise PeerGarbage("%s: is no Sentinel: it speaks unasked" % conversation.peer)
         auth_reply, myid = replies.pop(0) if auth else None, replies.pop()
         answers = {}
         for position, name in enumerate(names):

@@ -123,7 +123,7 @@ class Follower:
         if old is None or not _same_reign(old, new, probed):
             self._adopt(old, new, round)
         elif new != old:
-            self.row.refine(new._replace(endpoint=old.endpoint))
+            self.row.refine(new)
 
     def _adopt(self, old: t.Optional[Target], new: Target, round: Round) -> None:
         hold = self._reason_to_hold(round)

@@ -71,6 +71,7 @@ class Prober(Keeper):
 
     def _role(self, deadline: Deadline) -> Role:
         if not self._ask:
+            self.close()  # the next probe finds out anew whether it can be reached
             return Role(UNKNOWN, "role_check = no")
         assert self._kept is not None
         role = ask_role(self._kept, deadline)

@@ -14,6 +14,7 @@ from st.address import Address
 from st.deadline import Deadline
 from st.event import Event
 from st.sentinel.answers import Report
+from st.sentinel.attendance import SLACK, Attendance
 from st.sentinel.crew import Crew
 from st.sentinel.follower import Follower
 from st.sentinel.prober import Probed
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 HURRY = 0.25  # seconds between rounds while anything is unusual
 BREATH = 0.05  # seconds between rounds at the least, however many events and hints there are
-SLACK = 0.25  # seconds that a worker may be late with the report of a time-out
+LONGEST_ROUND = 1.0  # seconds; who takes longer is heard in a later round, and holds up nobody
 PEERS_EVERY = 10  # rounds between two looks at which other Sentinels there are
 
 
@@ -50,10 +51,7 @@ class Watcher:
         self._stopping = False  # written once, by stop()
         self._round = 0  # the number of the round; this and what follows belongs to the watcher thread
         self._heard = "poll"
-        self._abandoned = False  # the last round was cut short by a Wake: this one is not
-        self._reports = {}  # type: t.Dict[Address, Report]  # of this round
-        self._last = {}  # type: t.Dict[Address, Report]  # the newest of each Sentinel, also read by status
-        self._voters = {}  # type: t.Dict[Address, str]  # what tells each Sentinel from the others, once it was told
+        self._attendance = Attendance(sentinel_timeout)
         self._peers_asked = -PEERS_EVERY  # the last round in which we learned which other Sentinels there are
         self._no_hints_before = 0.0  # monotonic time; also read by `wake`
         self._again = None  # type: t.Optional[Wake]  # why to begin another round as soon as may be
@@ -86,7 +84,7 @@ class Watcher:
 
     def reports(self) -> t.Dict[Address, Report]:
         """Return the newest report of each Sentinel."""
-        return dict(self._last)
+        return dict(self._attendance.last)
 
     def _run(self) -> None:
         wake = Wake("poll", "start")
@@ -94,9 +92,11 @@ class Watcher:
             started = time.monotonic()
             try:
                 self._begin(wake)
-                self._abandoned = not self._collect(Deadline(self._timeout + SLACK))
-                if not self._abandoned and not self._stopping:  # who was not waited for is not silent
-                    self._end()
+                complete = self._collect(Deadline(min(self._timeout, LONGEST_ROUND) + SLACK))
+                if not self._stopping:  # the workers may be ending already
+                    self._attendance.go_on(self._crew.sentinels())
+                    if complete:
+                        self._end()
                 wake = self._rest(started)
             except Exception:  # a fault of ours in one round must not end the watching
                 logger.exception("a round of the watcher failed")
@@ -106,42 +106,31 @@ class Watcher:
         self._round += 1
         self._heard = wake.heard
         self._again = None
-        self._reports = {}
+        self._attendance.begin()
         logger.debug(Event("round", number=self._round, heard=wake.heard, detail=wake.detail))
         for follower in self._followers.values():
             follower.begin()
         self._crew.ask_all(self._round, peers=self._round - self._peers_asked >= PEERS_EVERY)
 
     def _collect(self, deadline: Deadline) -> bool:
-        """Take reports until every Sentinel that can be expected to answer has: the silent ones of last time cannot.
+        """Take reports until every Sentinel that can be expected to answer has.
 
         Returns False when news came in while one kept us waiting: what the others said may be older than the news.
         """
-        breath = Deadline(BREATH)
-        while not self._stopping and not deadline.passed():
-            awaited = [sentinel for sentinel in self._crew.sentinels() if sentinel not in self._reports]
-            if not any(self._expected(sentinel) for sentinel in awaited):
-                break
-            if self._again is not None and breath.passed() and not self._abandoned:
+        breath, sentinels = Deadline(BREATH), self._crew.sentinels()
+        while not self._stopping and not deadline.passed() and self._attendance.awaited(sentinels):
+            if self._again is not None and breath.passed():
                 return False
             self._take(deadline.left(None if self._again is None else BREATH), complete=False)
         return True
 
-    def _expected(self, sentinel: Address) -> bool:
-        last = self._last.get(sentinel)
-        everybody_failed = all(report.error for report in self._reports.values())
-        return last is None or not last.error or everybody_failed
-
     def _end(self) -> None:
-        for sentinel in self._crew.sentinels():
-            last = self._last.get(sentinel)
-            if sentinel not in self._reports and (last is None or not last.error):
-                self._note(Report(sentinel, self._round, error="%s: silent" % (sentinel,), kind="timeout"))
         for follower in self._followers.values():
             follower.consider(self._now(complete=True))
-        if any(report.peers is not None for report in self._reports.values()):
+        reports = self._attendance.reports(self._crew.sentinels())
+        if any(report.peers is not None for report in reports):
             self._peers_asked = self._round
-        self._crew.meet(list(self._reports.values()))
+        self._crew.meet(reports)
         for follower in self._followers.values():
             self._crew.keep_probers(follower.tunnel.name, follower.wanted())
 
@@ -174,26 +163,11 @@ class Watcher:
             follower.take(message)
             follower.consider(self._now(complete))
         else:
-            self._note(message)
-            if message.round == self._round and not message.error:
+            self._attendance.note(message)
+            if not message.error:
                 for follower in self._followers.values():
                     follower.consider(self._now(complete))
 
-    def _note(self, report: Report) -> None:
-        """Keep a report, and say so when a Sentinel is lost or back: once, not each round."""
-        before = self._last.get(report.sentinel)
-        self._last[report.sentinel] = report
-        if report.myid:
-            self._voters[report.sentinel] = report.myid
-        if report.round == self._round:
-            self._reports[report.sentinel] = report
-        if report.error and (before is None or not before.error):
-            logger.warning(Event("sentinel_down", sentinel=report.sentinel, error=report.error))
-        elif before is not None and before.error and not report.error:
-            logger.info(Event("sentinel_up", sentinel=report.sentinel))
-
     def _now(self, complete: bool) -> Round:
         sentinels = self._crew.sentinels()
-        reports = [self._reports[sentinel] for sentinel in sentinels if sentinel in self._reports]
-        known = {self._voters.get(sentinel, str(sentinel)) for sentinel in sentinels}
-        return Round(reports, len(known), complete, self._heard)
+        return Round(self._attendance.reports(sentinels), self._attendance.known(sentinels), complete, self._heard)

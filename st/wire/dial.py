@@ -46,7 +46,8 @@ def connect(sock: socket.socket, endpoint: Endpoint, deadline: Deadline) -> None
     The caller owns the socket, and may have another thread end the wait by `interrupt`.
     """
     try:
-        sock.settimeout(max(deadline.left() or 0.001, 0.001))
+        left = deadline.left()
+        sock.settimeout(None if left is None else max(left, 0.001))  # 0 would be non-blocking
         sock.connect(endpoint.sockaddr)
         # To a free port of this host TCP can connect to itself: both ends chose the same port.
         if sock.getsockname() == sock.getpeername():
