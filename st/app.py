@@ -35,7 +35,7 @@ class App:
         self._settings = settings
         self._started = time.time()
         self._rows = {tunnel.name: MasterRow(tunnel.name, tunnel.master) for tunnel in settings.tunnels}
-        self._servers = {}  # type: t.Dict[str, TunnelServer]
+        self._servers: t.Dict[str, TunnelServer] = {}
         self._seats = Seats(room)
         self._crew = Crew(Brief(settings.sentinels, Credentials(settings.sentinel_user, settings.sentinel_password),
                                 settings.sentinel_timeout, settings.events, settings.discover, settings.nat_map.apply,

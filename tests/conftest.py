@@ -18,7 +18,7 @@ def nothing_left_behind() -> t.Iterator[None]:
     """Fail a test that leaves threads or descriptors behind, each by its name."""
     threads, descriptors = set(threading.enumerate()), open_descriptors()
     yield
-    leaked = []  # type: t.List[str]
+    leaked: t.List[str] = []
 
     def clean() -> bool:
         leaked[:] = ["thread %s" % thread.name for thread in threading.enumerate() if thread not in threads]
@@ -47,8 +47,8 @@ class ErrorRecords(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.texts = []  # type: t.List[str]
-        self.expected = []  # type: t.List[str]
+        self.texts: t.List[str] = []
+        self.expected: t.List[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the text with its traceback."""
@@ -82,7 +82,7 @@ Made = t.TypeVar("Made", FakeRedis, FakeSentinel)
 
 
 def _factory(kind: t.Callable[..., Made]) -> t.Iterator[t.Callable[..., Made]]:
-    made = []  # type: t.List[Made]
+    made: t.List[Made] = []
 
     def make(*args: t.Any, **options: t.Any) -> Made:
         made.append(kind(*args, **options))
@@ -116,7 +116,7 @@ def world() -> t.Iterator[World]:
 @pytest.fixture
 def redis_client() -> t.Iterator[t.Callable[..., redis.Redis]]:
     """Give a maker of redis-py clients from an address; their sockets are closed when the test ends."""
-    made = []  # type: t.List[redis.Redis]
+    made: t.List[redis.Redis] = []
 
     def make(address: t.Tuple[str, int], **options: t.Any) -> redis.Redis:
         made.append(redis.Redis(*address, **options))

@@ -34,7 +34,7 @@ def sentinel(fake_sentinel: t.Callable[..., FakeSentinel]) -> FakeSentinel:
 @pytest.fixture
 def client(sentinel: FakeSentinel) -> t.Iterator[MakeClient]:
     """Give a maker of clients of the Sentinel; each is closed when the test ends."""
-    made = []  # type: t.List[SentinelClient]
+    made: t.List[SentinelClient] = []
 
     def make(user: t.Optional[str] = None, password: t.Optional[str] = None) -> SentinelClient:
         credentials = Credentials(user, None if password is None else Secret(password))

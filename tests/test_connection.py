@@ -111,7 +111,7 @@ def test_a_switch_between_reading_the_table_and_dialling(fake_redis: MakeRedis) 
     """The old master is hung besides: the client must not wait for it, for the switch has been."""
     old, new = fake_redis(), fake_redis()
     old.fault = "silence"
-    tunnel = None  # type: t.Optional[OneTunnel]
+    tunnel: t.Optional[OneTunnel] = None
 
     def switch() -> None:
         assert tunnel is not None

@@ -138,7 +138,7 @@ def test_rest_is_not_consumed(node: FakeRedis, conversation: Conversation) -> No
 def test_interrupt_ends_a_wait(node: FakeRedis, conversation: Conversation) -> None:
     """Another thread ends the wait for a reply, again and again without harm, also after the close."""
     node.delays["PING"] = 3600
-    errors = []  # type: t.List[PeerUnreachable]
+    errors: t.List[PeerUnreachable] = []
 
     def run() -> None:
         try:

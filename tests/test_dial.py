@@ -115,7 +115,7 @@ def test_reset_on_close() -> None:
 @pytest.mark.parametrize("wake", [interrupt, interrupt_at_once])
 def test_interrupt_wakes_a_reader(wake: t.Callable[[socket.socket], None], fake_redis: MakeRedis) -> None:
     """The thread that waits for bytes sees an end of file, and its socket stays open until it closes it."""
-    read = []  # type: t.List[bytes]
+    read: t.List[bytes] = []
     with dial(endpoint_of(fake_redis().address), Deadline(LONG)) as sock:
         thread = threading.Thread(target=lambda: read.append(sock.recv(1)), daemon=True)
         thread.start()
@@ -128,7 +128,7 @@ def test_interrupt_wakes_a_reader(wake: t.Callable[[socket.socket], None], fake_
 
 def test_interrupt_ends_a_connect() -> None:
     """A thread that waits for a SYN to be answered is woken with an error."""
-    failures = []  # type: t.List[str]
+    failures: t.List[str] = []
 
     def run() -> None:
         try:

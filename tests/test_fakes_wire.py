@@ -46,7 +46,7 @@ def test_requests_in_pieces(size: int) -> None:
 ])
 def test_wrong_bytes(data: bytes, problem: str) -> None:
     """Commands before the wrong byte are given, then the problem is raised."""
-    commands = RequestParser().feed(b"PING\r\n" + data)  # type: t.Iterator[t.List[bytes]]
+    commands: t.Iterator[t.List[bytes]] = RequestParser().feed(b"PING\r\n" + data)
     assert next(commands) == [b"PING"]
     with pytest.raises(ProtocolError, match=problem):
         next(commands)

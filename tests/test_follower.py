@@ -34,8 +34,8 @@ class Case:
     def __init__(self, text: str = "", **options: t.Any) -> None:
         tunnel = settings("[sentinel-tunnel]\nsentinels = s\n[tunnel:t]\nport = 1\nmaster = m\n" + text).tunnels[0]
         self.row = MasterRow("t", "m")
-        self.asked = []  # type: t.List[Address]
-        self.stale = []  # type: t.List[int]  # generations of which the older ones were cut
+        self.asked: t.List[Address] = []
+        self.stale: t.List[int] = []  # generations of which the older ones were cut
         nat_map = parse_nat_map(options.pop("nat_map", ""))
         self.follower = Follower(tunnel, self.row, nat_map, self._probe, self._cut, **options)
 

@@ -26,7 +26,7 @@ class Waiter:
     """A thread that waits on a row, and what it came back with."""
 
     def __init__(self, wait: t.Callable[[], t.Any]) -> None:
-        self.results = []  # type: t.List[t.Any]
+        self.results: t.List[t.Any] = []
         self._thread = threading.Thread(target=lambda: self.results.append(wait()), daemon=True)
         self._thread.start()
 

@@ -241,7 +241,7 @@ def test_u1_many_clients_at_once_never_see_each_others_answers(world: World, fak
     """U1: there client threads shared one connection to the Sentinel: interleaved questions, swapped answers."""
     other = fake_redis()
     second_master(world, other)
-    wrong = []  # type: t.List[bytes]
+    wrong: t.List[bytes] = []
     with running(world, "mymaster", "other", poll=0.1) as app:
         app.wait_master(other, "other")
         world.master.values[b"who"], other.values[b"who"] = b"mymaster", b"other"

@@ -27,7 +27,7 @@ def node(fake_redis: t.Callable[..., FakeRedis]) -> FakeRedis:
 @pytest.fixture
 def prober(node: FakeRedis) -> t.Iterator[MakeProber]:
     """Give a maker of probers of the node, or of another address; each is closed when the test ends."""
-    made = []  # type: t.List[Prober]
+    made: t.List[Prober] = []
 
     def make(timeout: float = LONG, user: t.Optional[str] = None, password: t.Optional[str] = None,
              address: t.Optional[Address] = None, ask: bool = True) -> Prober:

@@ -132,7 +132,7 @@ def test_any_pieces_arrive_as_one_stream(requests: t.List[bytes], replies: t.Lis
     """However the bytes are cut, both ways at once, they come out in order and the relay ends with them."""
     with carried(SMALL) as each:
         threads = [in_thread(_send_pieces, each.client, requests), in_thread(_send_pieces, each.master, replies)]
-        got = []  # type: t.List[bytes]
+        got: t.List[bytes] = []
         threads.append(in_thread(lambda: got.append(read_all(each.master))))
         assert read_all(each.client) == b"".join(replies)
         for thread in threads:
@@ -151,7 +151,7 @@ def test_a_client_may_write_64_mib_before_it_reads() -> None:
     """A pipeline whose replies nobody reads yet must not stop its requests: no deadlock, byte-identical."""
     block, times = os.urandom(MIB), 64
     with carried() as each:
-        waiting = queue.Queue()  # type: queue.Queue[bytes]  # as Redis does, read on while replies back up
+        waiting: queue.Queue[bytes] = queue.Queue()  # as Redis does, read on while replies back up
         received = hashlib.sha256()
 
         def read_requests() -> None:
@@ -189,7 +189,7 @@ def test_a_side_that_does_not_read_stops_the_other(towards: str) -> None:
             tracemalloc.stop()
         assert held < 4 * CHUNK, "the relay holds %d bytes" % held
         assert silent_for(source, 1.0)  # a relay that spins would use this second
-        read = []  # type: t.List[bytes]
+        read: t.List[bytes] = []
         reader = in_thread(lambda: read.append(read_all(sink)))
         source.shutdown(socket.SHUT_WR)
         reader.join()
@@ -280,7 +280,7 @@ def test_a_slow_reader_gets_the_last_reply_of_a_master_that_ended() -> None:
 @pytest.mark.parametrize("who, other", [("client", "master"), ("master", "client")])
 def test_silence_after_one_side_has_gone_ends_it(who: str, other: str) -> None:
     """A hung master must not keep a thread for ever for a client that has left, nor the other way round."""
-    patience = {"after_" + who: 0.3, "after_" + other: 3600.0}  # type: t.Dict[str, t.Any]
+    patience: t.Dict[str, t.Any] = {"after_" + who: 0.3, "after_" + other: 3600.0}
     with carried(**patience) as each:
         getattr(each, who).shutdown(socket.SHUT_WR)
         assert each.end() == who
@@ -308,7 +308,7 @@ def test_a_side_that_has_gone_costs_no_cpu() -> None:
 
 def test_readonly_is_a_hint() -> None:
     """-READONLY from the master says that it is none any more; the same from the client says nothing."""
-    hints = []  # type: t.List[int]
+    hints: t.List[int] = []
     with carried(hints=hints) as each:
         each.client.sendall(b"-READONLY in a value")
         assert each.master.recv(100) and not hints

@@ -94,7 +94,7 @@ def no_descriptors_left() -> t.Iterator[None]:
     """Let this process open nothing more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(number for number, _ in open_descriptors()) + 2, hard))
-    taken = []  # type: t.List[int]
+    taken: t.List[int] = []
     try:
         with contextlib.suppress(OSError):
             while True:
@@ -111,7 +111,7 @@ class Lines(logging.Handler):
 
     def __init__(self, name: str, level: int) -> None:
         super().__init__(level)
-        self.texts = []  # type: t.List[str]
+        self.texts: t.List[str] = []
         self._logger = logging.getLogger(name)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -24,7 +24,7 @@ class Listening:
 
     def __init__(self, address: t.Tuple[str, int], timeout: float = LONG, password: t.Optional[str] = None,
                  names: t.Sequence[str] = ("mymaster",)) -> None:
-        self.heard = []  # type: t.List[str]
+        self.heard: t.List[str] = []
         credentials = Credentials(None, None if password is None else Secret(password))
         self.subscription = Subscription(Address(*address), credentials, names, timeout, self.heard.append)
         self.ends = 0  # how often listen() came back

@@ -15,7 +15,7 @@ class Bench:
     """A worker whose job waits at a gate, and what happened to it in order."""
 
     def __init__(self) -> None:
-        self.log = []  # type: t.List[str]
+        self.log: t.List[str] = []
         self.gate = threading.Event()
         self.failing = False
         self.interrupts = 0

@@ -91,7 +91,7 @@ class OneTunnel:
     def __init__(self, node: t.Optional[FakeRedis] = None, room: int = ROOM, row: t.Optional[MasterRow] = None,
                  **changes: t.Any) -> None:
         self.row = row or MasterRow("mymaster", "mymaster")
-        self.hints = []  # type: t.List[str]
+        self.hints: t.List[str] = []
         self.server = TunnelServer(tunnel_settings(**changes), self.row, Seats(room), self.hints.append)
         self.registry = self.server.registry
         self.address = (self.server.address.host, self.server.address.port)

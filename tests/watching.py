@@ -32,8 +32,8 @@ class Watching:
         hosts = ", ".join(str(Address(*seed)) for seed in seeds)
         self.settings = settings("[sentinel-tunnel]\nsentinels = %s\n%s%s" % (hosts, text, tunnels))
         self.rows = {tunnel.name: MasterRow(tunnel.name, tunnel.master) for tunnel in self.settings.tunnels}
-        self.stale = []  # type: t.List[t.Tuple[str, int]]
-        self.heard = []  # type: t.List[str]
+        self.stale: t.List[t.Tuple[str, int]] = []
+        self.heard: t.List[str] = []
         self.crew = self._crew()
         self.followers = {name: self._follower(name) for name in self.rows}
         self.watcher = Watcher(self.crew, list(self.followers.values()), self.settings.poll,

@@ -49,7 +49,7 @@ def text_line(line: Line) -> str:
 
 def json_line(line: Line) -> str:
     """Return `line` as one JSON object; a field named time, level or event gets a `_` behind its name."""
-    values = {"time": _timestamp(line.created), "level": line.level}  # type: t.Dict[str, t.Any]
+    values: t.Dict[str, t.Any] = {"time": _timestamp(line.created), "level": line.level}
     values["event"] = line.event.name
     for key, value in line.event.fields.items():
         values[key + "_" if key in _RESERVED else key] = _json_value(value)
@@ -62,8 +62,8 @@ class Fold:
     """Counts a line that comes again and again, so that it is written once a minute; not safe for threads."""
 
     def __init__(self) -> None:
-        self._first = None  # type: t.Optional[Line]  # the one that was written
-        self._latest = None  # type: t.Optional[Line]  # the latest repeat of it that was not
+        self._first: t.Optional[Line] = None  # the one that was written
+        self._latest: t.Optional[Line] = None  # the latest repeat of it that was not
         self._repeats = 0
 
     def add(self, line: Line) -> t.List[Line]:

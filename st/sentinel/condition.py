@@ -43,5 +43,5 @@ class Condition:
         if state == before or (not before and state == OK):
             return
         fields = [("tunnel", self._tunnel), ("master", master), ("why", why)]
-        known = {key: value for key, value in fields if value}  # type: t.Dict[str, t.Any]
+        known: t.Dict[str, t.Any] = {key: value for key, value in fields if value}
         logger.log(logging.INFO if state == OK else logging.WARNING, Event(state, **known))

@@ -71,12 +71,12 @@ class Crew:
     def __init__(self, brief: Brief) -> None:
         self._brief = brief
         self._tunnels = {tunnel.name: tunnel for tunnel in brief.tunnels}
-        self._discovered = ()  # type: t.Tuple[Address, ...]
-        self._desks = {}  # type: t.Dict[Address, Desk]
-        self._probers = {}  # type: t.Dict[t.Tuple[str, Address], Worker]
-        self._leaving = []  # type: t.List[Worker]  # dismissed, perhaps still in a name lookup
-        self._post = _nowhere  # type: t.Callable[[t.Any], None]
-        self._heard = _nowhere  # type: t.Callable[[str], None]
+        self._discovered: t.Tuple[Address, ...] = ()
+        self._desks: t.Dict[Address, Desk] = {}
+        self._probers: t.Dict[t.Tuple[str, Address], Worker] = {}
+        self._leaving: t.List[Worker] = []  # dismissed, perhaps still in a name lookup
+        self._post: t.Callable[[t.Any], None] = _nowhere
+        self._heard: t.Callable[[str], None] = _nowhere
 
     def report_to(self, post: t.Callable[[t.Union[Report, Probed]], None], heard: t.Callable[[str], None]) -> None:
         """Say where reports, roles and events go; before anything else."""

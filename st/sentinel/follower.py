@@ -32,9 +32,9 @@ class Follower:
         self._translate = nat_map.apply
         self._probe = probe
         self._on_stale = on_stale  # cuts the connections older than a generation, returns how many
-        self._probed = {}  # type: t.Dict[Address, Probed]  # of this round
-        self._asked = set()  # type: t.Set[Address]  # to be probed in this round
-        self._awaited = set()  # type: t.Set[Address]  # asked in the last round, and not answered in it
+        self._probed: t.Dict[Address, Probed] = {}  # of this round
+        self._asked: t.Set[Address] = set()  # to be probed in this round
+        self._awaited: t.Set[Address] = set()  # asked in the last round, and not answered in it
         self._last_good = time.monotonic()  # when the current master was last known to be one
         self._slave_replies = 0  # how many times in a row the current master said that it is a replica
         self._min_sentinels = min_sentinels

@@ -31,7 +31,7 @@ class MasterRow:
         self.tunnel = tunnel
         self.master_name = master_name
         self._changed = threading.Condition()  # its lock guards the attributes below
-        self._target = None  # type: t.Optional[Target]
+        self._target: t.Optional[Target] = None
         self._generation = 0  # counts switches: a connection of an older generation is stale
         self._held = False  # new connections wait although there is a target
         self._demoted = False  # held because the target said that it is no master

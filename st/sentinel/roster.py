@@ -20,7 +20,7 @@ def discovered(seeds: t.Sequence[Address], before: t.Sequence[Address], reports:
         return tuple(before)
     seed_ids = {report.myid for report in reports if report.sentinel in seeds and report.myid}
     seed_places = {report.reached for report in reports if report.sentinel in seeds}.union(seeds)
-    listed = {}  # type: t.Dict[Address, bool]  # address: somebody says it is up
+    listed: t.Dict[Address, bool] = {}  # address: somebody says it is up
     for report in told:
         for peer in report.peers or ():
             if peer.myid not in seed_ids:

@@ -29,7 +29,7 @@ class Asker(t.NamedTuple):
 def ask_each(sentinels: t.Sequence[Address], ask: t.Callable[[Address], Found],
              timeout: float) -> t.Dict[Address, Outcome[Found]]:
     """Return what `ask` returned or raised for each Sentinel, in their order; a hanging name lookup is left behind."""
-    outcomes = {}  # type: t.Dict[Address, Outcome[Found]]
+    outcomes: t.Dict[Address, Outcome[Found]] = {}
 
     def note(sentinel: Address) -> None:
         try:
@@ -60,7 +60,7 @@ def masters(asker: Asker) -> t.Dict[str, t.Dict[str, str]]:
                             % "; ".join(map(str, outcomes.values())))
     if not told:
         raise NoSentinelError("no sentinel answers: %s" % "; ".join(map(str, outcomes.values())))
-    found = {}  # type: t.Dict[str, t.Dict[str, str]]
+    found: t.Dict[str, t.Dict[str, str]] = {}
     for entries in told:
         for fields in entries:
             found.setdefault(fields["name"], fields)

@@ -46,7 +46,7 @@ class Watcher:
         self._followers = {follower.tunnel.name: follower for follower in followers}
         self._poll = poll
         self._timeout = sentinel_timeout
-        self._inbox = queue.Queue()  # type: queue.Queue[Message]
+        self._inbox: queue.Queue[Message] = queue.Queue()
         self._woken = False  # a Wake is in the inbox: more of them say nothing more
         self._stopping = False  # written once, by stop()
         self._round = 0  # the number of the round; this and what follows belongs to the watcher thread
@@ -54,7 +54,7 @@ class Watcher:
         self._attendance = Attendance(sentinel_timeout)
         self._peers_asked = -PEERS_EVERY  # the last round in which we learned which other Sentinels there are
         self._no_hints_before = 0.0  # monotonic time; also read by `wake`
-        self._again = None  # type: t.Optional[Wake]  # why to begin another round as soon as may be
+        self._again: t.Optional[Wake] = None  # why to begin another round as soon as may be
         self.beat = time.monotonic()  # when the thread last went round, read by status
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 

@@ -40,12 +40,12 @@ class Connection:
         self._client = client
         self._tunnel = tunnel
         self._lock = threading.Lock()  # guards the attributes below, and the sockets between shutdown and close
-        self._upstream = None  # type: t.Optional[socket.socket]
+        self._upstream: t.Optional[socket.socket] = None
         self._generation = -1  # of the target that it dials or carries to
         self._carrying = False
         self._cut = ""  # why others ended it
         self._closed = False
-        self._relay = None  # type: t.Optional[Relay]
+        self._relay: t.Optional[Relay] = None
         self._started = time.monotonic()
         self._seen = (-1, -1)  # what it had carried when the thread that drains looked last
 

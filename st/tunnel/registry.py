@@ -57,9 +57,9 @@ class Registry:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards _open and the counters
-        self._open = {}  # type: t.Dict[int, Connection]
+        self._open: t.Dict[int, Connection] = {}
         self._accepted = 0
-        self._closed = {}  # type: t.Dict[str, int]
+        self._closed: t.Dict[str, int] = {}
         self._carried = (0, 0)  # bytes to the master and to the client, by connections that have ended
 
     def enter(self, connection: "Connection") -> None:

@@ -37,7 +37,7 @@ class Seats:
         self.numbers = itertools.count(1)
         self._lock = threading.Lock()  # guards the attributes below
         self._taken = 0
-        self._lingering = []  # type: t.List[t.Tuple[float, socket.socket]]  # refused, to be closed at a time
+        self._lingering: t.List[t.Tuple[float, socket.socket]] = []  # refused, to be closed at a time
 
     def take(self) -> bool:
         """Take a seat; False when there is none."""

@@ -26,7 +26,7 @@ class Conversation:
     def ask(self, commands: t.Sequence[Command], deadline: Deadline) -> t.List[Reply]:
         """Send all commands in one write and return their replies in order; raise PeerError."""
         self.send(commands, deadline)
-        replies = []  # type: t.List[Reply]
+        replies: t.List[Reply] = []
         try:
             for _ in commands:
                 replies.append(self.receive(deadline))

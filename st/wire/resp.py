@@ -32,7 +32,7 @@ MORE = _More()
 
 def encode(commands: t.Iterable[Command]) -> bytes:
     """Return the bytes of several commands, each an array of binary-safe bulk strings."""
-    parts = []  # type: t.List[bytes]
+    parts: t.List[bytes] = []
     for command in commands:
         parts.append(b"*%d\r\n" % len(command))
         for word in command:

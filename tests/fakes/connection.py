@@ -24,13 +24,13 @@ class Connection:
     def __init__(self, server: "FakeServer", sock: socket.socket, number: int) -> None:
         self.server = server
         self.number = number  # counts from 1, in the order of accepting
-        self.peer = sock.getpeername()[:2]  # type: t.Tuple[str, int]
-        self.commands = []  # type: t.List[Command]
+        self.peer: t.Tuple[str, int] = sock.getpeername()[:2]
+        self.commands: t.List[Command] = []
         self.received = 0  # bytes
         self.protocol = 2  # HELLO changes it
         self.authenticated = False
-        self.channels = set()  # type: t.Set[bytes]
-        self.patterns = set()  # type: t.Set[bytes]
+        self.channels: t.Set[bytes] = set()
+        self.patterns: t.Set[bytes] = set()
         self._sock = sock
         self._ending = threading.Event()
         self._abort = False

@@ -47,11 +47,11 @@ class RedisLike(FakeServer):
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.user = "default"
-        self.password = None  # type: t.Optional[str]
+        self.password: t.Optional[str] = None
         # Seconds before the reply; a test that lowers or removes one frees the connections that wait.
-        self.delays = {}  # type: t.Dict[str, float]
+        self.delays: t.Dict[str, float] = {}
         # Bytes go out as they are, other values are encoded; a callable returns either, or None for no reply.
-        self.replies = {}  # type: t.Dict[str, Reply]
+        self.replies: t.Dict[str, Reply] = {}
         super().__init__(host)
 
     def count(self, name: str) -> int:

@@ -19,10 +19,10 @@ class FakeRedis(RedisLike):
 
     def __init__(self, role: str = "master", host: str = "127.0.0.1") -> None:
         self.role = role
-        self.master = None  # type: t.Optional[Address]  # what a replica says of its master
-        self.replicas = []  # type: t.List[Address]
+        self.master: t.Optional[Address] = None  # what a replica says of its master
+        self.replicas: t.List[Address] = []
         self.offset = 0  # of the replication
-        self.values = {}  # type: t.Dict[bytes, bytes]
+        self.values: t.Dict[bytes, bytes] = {}
         self._counting = threading.Lock()  # makes INCR one step, so that clients can count lost writes with it
         super().__init__(host)
 

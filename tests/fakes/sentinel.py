@@ -44,9 +44,9 @@ class FakeSentinel(RedisLike):
     mode = "sentinel"
 
     def __init__(self, host: str = "127.0.0.1") -> None:
-        self.masters = {}  # type: t.Dict[str, t.Tuple[Address, int, str]]
-        self.replicas = {}  # type: t.Dict[str, t.List[Replica]]  # by the name of the master
-        self.siblings = []  # type: t.List[Sibling]
+        self.masters: t.Dict[str, t.Tuple[Address, int, str]] = {}
+        self.replicas: t.Dict[str, t.List[Replica]] = {}  # by the name of the master
+        self.siblings: t.List[Sibling] = []
         self.quorum = 2
         super().__init__(host)
         self.runid = runid_of(self.address)

@@ -32,15 +32,15 @@ class FakeServer:
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.greeting = b""  # when set: sent to each new connection, which is then closed
         self.accept_delay = 0.0  # seconds before a new connection is served; lowering it frees those that wait
-        self.failures = []  # type: t.List[str]  # tracebacks: a fault of the fake itself, raised by close()
+        self.failures: t.List[str] = []  # tracebacks: a fault of the fake itself, raised by close()
         self._fault = ""
         self._lock = threading.Lock()  # guards _connections, _open
-        self._connections = []  # type: t.List[Connection]
-        self._open = []  # type: t.List[Connection]
+        self._connections: t.List[Connection] = []
+        self._open: t.List[Connection] = []
         self._stopping = threading.Event()
-        self._listener = None  # type: t.Optional[socket.socket]
+        self._listener: t.Optional[socket.socket] = None
         self._reserved = bound_socket((host, 0))
-        self.address = self._reserved.getsockname()[:2]  # type: Address
+        self.address: Address = self._reserved.getsockname()[:2]
         self.name = "fake-%s-%d" % (self.kind, self.address[1])
         self.start()
 

@@ -80,7 +80,7 @@ class RequestParser:
         end = self._buffer.find(b"\n") + 1
         if not end or not self._buffer.startswith(b"*"):
             return end, bytes(self._buffer[:end]).split()
-        words = []  # type: Command
+        words: Command = []
         for _ in range(_number(self._buffer[1:end], "invalid multibulk length")):
             start = self._buffer.find(b"\n", end) + 1
             if not start:
