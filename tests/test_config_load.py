@@ -103,7 +103,7 @@ def test_a_missing_right_is_the_cause(tmp_path: pathlib.Path, name: str) -> None
     password = _write(tmp_path / "password", b"p\n", 0o644)
     path = _write(tmp_path / "f", (HEAD + "sentinel_password_file = %s\n" % password).encode(), 0o644)
     (tmp_path / name).chmod(0)
-    for directory in [tmp_path, *list(tmp_path.parents)[:2]]:
+    for directory in [tmp_path, *list(tmp_path.parents)[:3]]:
         directory.chmod(0o755)
     with _without_rights():
         error = _problem(path)

@@ -103,11 +103,17 @@ class Connection:
 
     def _obey(self, parser: RequestParser, data: bytes) -> None:
         try:
+            slow: t.List[bytes] = []  # sent byte by byte, but executed together, as a real server does
             for command in parser.feed(data):
                 self.commands.append(command)
-                self.send(self.server.respond(self, command))
+                reply = self.server.respond(self, command)
+                if self.server.fault == "one_byte":
+                    slow.append(reply)
+                else:
+                    self.send(reply)
                 if self.ended:
                     return
+            self.send(b"".join(slow))
         except ProtocolError as problem:
             self.send(b"-ERR Protocol error: %s\r\n" % str(problem).encode())
             self.close()
