@@ -9,6 +9,7 @@ import redis
 
 from st.address import Address
 from st.deadline import Deadline
+from st.secret import Secret
 from st.sentinel.masters import MasterRow, Snapshot
 from tests.fakes import FakeRedis, read_all, read_exactly, refused_address, silent_listener
 from tests.tunnels import OneTunnel, ask, command, reset, silent_for, target_at, until_ended
@@ -308,6 +309,17 @@ def test_what_is_queued_for_a_stale_master_never_arrives(fake_redis: MakeRedis) 
             wait_until(lambda: tunnel.closed("switch") == 1, "the connection is closed")
             with pytest.raises(ConnectionResetError):
                 read_all(old)
+
+
+def test_a_switch_while_the_role_is_asked_apart(fake_redis: MakeRedis) -> None:
+    """The old master hangs while we log in to it with a password of ours: the client must not wait for it for hold."""
+    old, new = fake_redis(), fake_redis()
+    old.password, old.delays["AUTH"] = "secret", LONG
+    with OneTunnel(old, redis_password=Secret("secret"), hold=LONG, connect_timeout=0.3) as tunnel:
+        with tunnel.connect() as client:
+            wait_until(lambda: old.count("AUTH"), "it is asked apart")
+            tunnel.switch(new)
+            assert ask(client, "PING") == b"+PONG\r\n"
 
 
 def test_a_hung_master_holds_one_socket_a_client(fake_redis: MakeRedis) -> None:

@@ -81,6 +81,14 @@ def test_our_password_is_never_said_on_the_clients_socket(fake_redis: MakeRedis)
         wait_until(lambda: len(node.open) == 1, "the connection apart is closed")
 
 
+def test_a_login_apart_that_hangs_is_not_waited_for(fake_redis: MakeRedis) -> None:
+    """A few such connections are all there are for all tunnels: one ends with connect_timeout, not with the patience."""
+    node = fake_redis()
+    node.password, node.delays["AUTH"] = "secret", 3600
+    with pytest.raises(PeerSilent, match="no reply in time"):
+        prepared(node, seconds=3600, connect_timeout=0.2, redis_password=Secret("secret"))
+
+
 def test_with_our_password_a_replica_is_found_out(fake_redis: MakeRedis) -> None:
     """That is what the password is for."""
     node = fake_redis(role="slave")

@@ -43,7 +43,11 @@ def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patie
 
 
 def _ask_apart(target: Target, settings: TunnelSettings, patience: Deadline) -> Role:
-    """Ask on a connection of our own: logging in on the client's would make the client that user."""
+    """Ask on a connection of our own: logging in on the client's would make the client that user.
+
+    Nobody can interrupt this one at a switch, and it takes the place of others: so it is never as patient as `hold`.
+    """
+    patience = Deadline(patience.left(settings.connect_timeout))
     if not _apart.acquire(timeout=patience.left() or 0):
         return Role(UNKNOWN, "too many others are being asked")
     try:
