@@ -53,6 +53,18 @@ def test_only_the_switched_tunnel_is_touched(world: World, fake_redis: MakeRedis
         assert app.tunnel("other").switches == 0 and app.tunnel("other").clients == 1
 
 
+def test_no_tunnel_leads_to_a_tunnel_of_this_process(world: World) -> None:
+    """Sentinels that name our own address would make each connection open another, until nothing is left."""
+    with running(world, "mymaster", poll=0.1) as app:
+        before = app.tunnel().accepted
+        for sentinel in world.sentinels:
+            sentinel.masters["mymaster"] = Monitored(app.address(), 5)
+        wait_until(lambda: "it would lead to itself" in app.tunnel().reason, "the reason is told")
+        assert (app.tunnel().accepted, app.tunnel().switches) == (before, 0)
+        with app.connect() as client:
+            assert ask(client, "PING") == b"+PONG\r\n"  # the last master is kept
+
+
 def test_the_status_tells_all_of_it(world: World) -> None:
     """Every field of the schema has its value from where it happens."""
     with running(world, max_connections=7) as app, app.connect() as client:

@@ -2,6 +2,7 @@
 import contextlib
 import socket
 import struct
+import threading
 import typing as t
 
 import pytest
@@ -11,7 +12,8 @@ from st.address import Address
 from st.deadline import Deadline
 from st.secret import Secret
 from st.sentinel.masters import MasterRow, Snapshot
-from tests.fakes import FakeRedis, read_all, read_exactly, refused_address, silent_listener
+from tests.conftest import open_descriptors
+from tests.fakes import Error, FakeRedis, read_all, read_exactly, refused_address, silent_listener
 from tests.tunnels import OneTunnel, ask, command, reset, silent_for, target_at, until_ended
 from tests.waiting import wait_until
 
@@ -178,6 +180,26 @@ def test_when_hold_is_over_the_client_is_told_why() -> None:
         wait_until(lambda: tunnel.closed("no_master") == 1, "it is counted")
 
 
+def test_all_who_wait_share_one_outcome() -> None:
+    """Fifty wait for one master that is not found: each is told so, none goes on without one (rueidis 1014)."""
+    with OneTunnel(hold=1) as tunnel, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(tunnel.connect()) for _ in range(50)]
+        tunnel.row.conclude("no sentinel", False)
+        assert {read_all(client) for client in clients} == {NO_MASTER % b"no sentinel"}
+        wait_until(lambda: tunnel.closed("no_master") == 50, "all are counted")
+
+
+def test_a_master_that_loads_its_data_speaks_for_itself(fake_redis: MakeRedis) -> None:
+    """It answers ROLE while it loads: its own -LOADING is passed on, and no reason to look for another (redis#4561)."""
+    node = fake_redis()
+    node.replies.update({"*": Error("LOADING Redis is loading the dataset in memory"), "ROLE": ["master", 0, []]})
+    with OneTunnel(node) as tunnel, tunnel.connect() as client:
+        assert ask(client, "GET", "k") == b"-LOADING Redis is loading the dataset in memory\r\n"
+        node.replies.clear()
+        assert ask(client, "PING") == b"+PONG\r\n"
+        assert node.accepted == 1 and not tunnel.hints
+
+
 def test_hold_0_does_not_wait(fake_redis: MakeRedis) -> None:
     """hold = 0 is one try: no master is an error at once, and a usable one is used."""
     node = fake_redis()
@@ -267,6 +289,23 @@ def test_a_client_that_left_while_it_waited(fake_redis: MakeRedis, when: str) ->
         wait_until(lambda: not len(tunnel.registry), "it has left")
         wait_until(lambda: tunnel.closed("client") == 1, "it is counted")
         assert not sets_of(node)
+
+
+def test_10000_connections_and_100_switches_leave_nothing(fake_redis: MakeRedis) -> None:
+    """Each switch finds its hundred connections, carrying bytes or on their way, and all of them end (go-redis#1455)."""
+    nodes = [fake_redis(), fake_redis()]
+    with OneTunnel(nodes[0]) as tunnel:
+        threads, descriptors = threading.active_count(), len(open_descriptors())
+        for number in range(1, 101):
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(tunnel.connect()) for _ in range(100)]
+                assert {ask(client, "PING") for client in clients[::2]} == {b"+PONG\r\n"}
+                tunnel.switch(nodes[number % 2])
+                assert {until_ended(client) for client in clients[::2]} == {b""}
+        wait_until(lambda: not len(tunnel.registry) and not nodes[0].open + nodes[1].open, "all have left")
+        wait_until(lambda: threading.active_count() == threads, "all threads have ended")
+        wait_until(lambda: len(open_descriptors()) == descriptors, "all descriptors are closed")
+        assert tunnel.registry.counts().accepted == 10000 and tunnel.closed("switch") >= 5000
 
 
 @pytest.mark.parametrize("doing", ["idle", "busy", "subscribed", "blocked"])

@@ -10,8 +10,8 @@ import pytest
 from st.address import Address
 from st.deadline import Deadline
 from st.errors import PeerUnreachable
-from st.wire.dial import (Endpoint, connect, dial, dial_address, interrupt, interrupt_at_once, lookup, reset_on_close,
-                          set_keepalive, set_user_timeout)
+from st.wire.dial import (Endpoint, connect, dial, dial_address, dial_first, interrupt, interrupt_at_once, lookup,
+                          reset_on_close, set_keepalive, set_user_timeout)
 from tests.fakes import FakeRedis, refused_address, silent_listener
 from tests.waiting import FACTOR, wait_until
 
@@ -39,6 +39,31 @@ def test_ipv6(fake_redis: MakeRedis) -> None:
     sock, endpoint = dial_address(Address("::1", node.address[1]), Deadline(LONG))
     with sock:
         assert str(endpoint) == "[::1]:%d" % node.address[1]
+
+
+def test_a_scope_reaches_its_interface(fake_redis: MakeRedis) -> None:
+    """A link-local address means nothing without its interface: `fe80::1%eth0` keeps it (redisson 1724)."""
+    with open("/proc/net/if_inet6") as table:
+        found = [line.split() for line in table if line.startswith("fe80")]
+    if not found:
+        pytest.skip("this host has no link-local address")
+    packed, name = found[0][0], found[0][5]
+    host = "%s%%%s" % (socket.inet_ntop(socket.AF_INET6, bytes.fromhex(packed)), name)
+    with socket.socket(socket.AF_INET6) as listener:
+        listener.bind(lookup(Address(host, 1))[0].sockaddr[:1] + (0, 0, socket.if_nametoindex(name)))
+        listener.listen(1)
+        sock, endpoint = dial_address(Address(host, listener.getsockname()[1]), Deadline(LONG))
+        sock.close()
+        assert endpoint.sockaddr[3] == socket.if_nametoindex(name)
+
+
+def test_a_dead_endpoint_leaves_time_for_the_next(fake_redis: MakeRedis) -> None:
+    """A name may mean two addresses; the first drops every SYN, and must not use up all the time there is."""
+    node = fake_redis()
+    with silent_listener() as silent:
+        sock, endpoint = dial_first([endpoint_of(silent), endpoint_of(node.address)], Deadline(0.5))
+        sock.close()
+        assert endpoint.sockaddr == node.address
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 64, "\ufffd", "has\x00nul"])

@@ -4,6 +4,7 @@ import logging
 import os
 import resource
 import socket
+import struct
 import threading
 import time
 import typing as t
@@ -14,6 +15,7 @@ from st.deadline import Deadline
 from st.errors import ListenError
 from st.sentinel.masters import MasterRow
 from st.tunnel.server import MOST_LINGERING, Seats, TunnelServer
+from st.wire.dial import Endpoint
 from tests.conftest import open_descriptors
 from tests.fakes import FakeRedis, read_all, read_exactly
 from tests.fakes.server import bound_socket
@@ -183,6 +185,27 @@ def test_descriptors_above_1024(fake_redis: MakeRedis) -> None:
         for descriptor in taken:
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_clients_that_come_all_at_once_find_room() -> None:
+    """While the listener thread is busy they wait in the kernel: a backlog of 5 would drop most, for a second or more."""
+    with OneTunnel() as tunnel:
+        state = tunnel.server.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        backlog = struct.unpack_from("I", state, 28)[0]  # tcpi_sacked, which is that of a socket that listens
+    with open("/proc/sys/net/core/somaxconn") as file:
+        assert backlog == min(1024, int(file.read()))
+
+
+@pytest.mark.parametrize("listen, own, foreign", [
+    ("127.0.0.1", ["127.0.0.1"], ["127.0.0.2", "192.0.2.1"]), ("0.0.0.0", ["127.0.0.1", "127.0.0.2"], ["192.0.2.1"])])
+def test_it_knows_what_would_lead_to_itself(listen: str, own: t.List[str], foreign: t.List[str]) -> None:
+    """Its own address and port, for a wildcard every address of this host; never another port."""
+    server = TunnelServer(tunnel_settings(listen=listen), MasterRow("m", "m"), Seats(1), lambda detail: None)
+    port = server.address.port
+    server.stop(Deadline(1))
+    at = {host: server.listens_at(Endpoint(socket.AF_INET, (host, port))) for host in own + foreign}
+    assert at == dict({host: True for host in own}, **{host: False for host in foreign})
+    assert not server.listens_at(Endpoint(socket.AF_INET, (own[0], port - 1)))
 
 
 def test_stopping_twice_is_fine(fake_redis: MakeRedis) -> None:
