@@ -26,7 +26,7 @@ def test_a_state_is_told_when_it_changes(caplog: t.Any) -> None:
 
 
 def test_a_lasting_disagreement_is_told_once(caplog: t.Any) -> None:
-    """Sentinels that go on naming different masters, longer than in any failover, are a fault of their configuration."""
+    """Sentinels that name different masters for longer than in any failover are set up wrongly."""
     caplog.set_level(logging.INFO, "st")
     condition = Condition("t")
     condition.concluded(A, "", True, agree=False)

@@ -25,7 +25,8 @@ def private_names(tmp_path: pathlib.Path) -> t.List[str]:
     """Give the words that start a program with our `hosts` and `resolv.conf`, files in `tmp_path`."""
     (tmp_path / "hosts").write_text("")
     (tmp_path / "resolv.conf").write_text("nameserver %s\noptions timeout:30 attempts:1\n" % DNS[0])
-    mounts = ["mount --bind %s /etc/%s" % (shlex.quote(str(tmp_path / name)), name) for name in ("hosts", "resolv.conf")]
+    mounts = ["mount --bind %s /etc/%s" % (shlex.quote(str(tmp_path / name)), name)
+              for name in ("hosts", "resolv.conf")]
     words = ["unshare", "--mount", "/bin/sh", "-c", " && ".join(mounts + ['exec "$@"']), "sh"]
     try:
         code = subprocess.call(words + ["true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -38,7 +39,7 @@ def private_names(tmp_path: pathlib.Path) -> t.List[str]:
 
 def test_all_sentinels_move_behind_their_names(world: World, tmp_path: pathlib.Path,
                                                private_names: t.List[str]) -> None:
-    """All restart with new addresses under the same names, as in Kubernetes: the seeds lead to them (node-redis#3237)."""
+    """All restart with new addresses under their names, as in Kubernetes: the seeds lead there (node-redis#3237)."""
     def place(host: str) -> None:
         (tmp_path / "hosts").write_text("".join("%s sentinel-%d\n" % (host, number) for number in range(3)))
 

@@ -188,7 +188,7 @@ def test_descriptors_above_1024(fake_redis: MakeRedis) -> None:
 
 
 def test_clients_that_come_all_at_once_find_room() -> None:
-    """While the listener thread is busy they wait in the kernel: a backlog of 5 would drop most, for a second or more."""
+    """While the listener thread is busy they wait in the kernel: a backlog of 5 drops most, for a second or more."""
     with OneTunnel() as tunnel:
         state = tunnel.server.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
         backlog = struct.unpack_from("I", state, 28)[0]  # tcpi_sacked, which is that of a socket that listens

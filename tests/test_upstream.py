@@ -82,7 +82,7 @@ def test_our_password_is_never_said_on_the_clients_socket(fake_redis: MakeRedis)
 
 
 def test_a_login_apart_that_hangs_is_not_waited_for(fake_redis: MakeRedis) -> None:
-    """A few such connections are all there are for all tunnels: one ends with connect_timeout, not with the patience."""
+    """A few such connections are all there are for all tunnels: one lasts for connect_timeout at the most."""
     node = fake_redis()
     node.password, node.delays["AUTH"] = "secret", 3600
     with pytest.raises(PeerSilent, match="no reply in time"):

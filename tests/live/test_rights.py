@@ -14,7 +14,7 @@ MINIMAL = ("-@all +auth +client|getname +client|id +client|setname +command +hel
 
 
 def test_minimal_rights(tmp_path: pathlib.Path) -> None:
-    """A failover is followed by asking alone, the other Sentinels are found, and each refusal of events is told once."""
+    """A failover is followed by asking alone, and each Sentinel's refusal of events is told once."""
     (tmp_path / "password").write_text("pass\n")
     (tmp_path / "password").chmod(0o600)
     options = ["--sentinel-user", "client", "--sentinel-password-file", str(tmp_path / "password")]
