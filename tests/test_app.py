@@ -65,6 +65,34 @@ def test_no_tunnel_leads_to_a_tunnel_of_this_process(world: World) -> None:
             assert ask(client, "PING") == b"+PONG\r\n"  # the last master is kept
 
 
+def test_a_master_that_was_demoted_by_hand_is_left(world: World) -> None:
+    """Its open connections end, and new clients are told why they wait in vain, while the Sentinels name it still."""
+    with running(world, poll=0.1, hold=0.5) as app, app.connect() as before:
+        assert ask(before, "PING") == b"+PONG\r\n"
+        world.master.role = "slave"
+        assert until_ended(before) == b""
+        wait_until(lambda: app.tunnel().closed.get("switch") == 1, "it is counted")
+        asked = world.master.accepted
+        with app.connect() as after:
+            assert b"says that it is a replica, not master" in read_all(after)
+        assert world.master.accepted == asked  # it is known already: nobody dials it again
+        world.master.role = "master"
+        wait_until(lambda: app.tunnel().state == "up", "it is used again")
+
+
+def test_a_name_of_any_characters(world: World) -> None:
+    """A master's name is asked for as it stands: no format, no words, no protocol is looked for in it."""
+    name = "a b %s\u00fc $3 *1"
+    for sentinel in world.sentinels:
+        sentinel.masters[name] = Monitored(world.master.address, 0)
+    with Running(world_settings(world, [name])) as app:
+        app.wait_master(world.master, name)
+        with app.connect(name) as client:
+            assert ask(client, "PING") == b"+PONG\r\n"
+    asked = [words[2] for words in world.sentinels[0].commands if words[:2] == [b"SENTINEL", b"MASTER"]]
+    assert set(asked) == {name.encode("utf-8")}
+
+
 def test_the_status_tells_all_of_it(world: World) -> None:
     """Every field of the schema has its value from where it happens."""
     with running(world, max_connections=7) as app, app.connect() as client:
