@@ -132,6 +132,17 @@ def test_a_name_lookup_holds_up_nobody(world: World) -> None:
         wait_until(lambda: not watch.up().get(("no-such-host.invalid", 26379), True), "it is told to be down")
 
 
+def test_a_sentinel_that_drops_every_packet_holds_up_nobody(world: World) -> None:
+    """Its host is gone: the master is found and each switch followed by what the others say (go-redis#3652)."""
+    with silent_listener() as silent, Watching([silent] + world.seeds[1:], sentinel_timeout="500ms",
+                                               discover="no") as watch:
+        watch.wait_master(world.master)
+        for node in (world.nodes[1], world.nodes[2]):
+            world.switch(node)
+            watch.wait_master(node)
+        wait_until(lambda: watch.up() == {silent: False, world.seeds[1]: True, world.seeds[2]: True}, "one is down")
+
+
 @pytest.mark.parametrize("spoil", [lambda node: setattr(node, "role", "slave"),
                                    lambda node: setattr(node, "role", "sentinel"),
                                    lambda node: setattr(node, "fault", "close"),
