@@ -211,3 +211,25 @@ def test_a_lower_epoch_only_from_a_majority(votes: t.List[Vote], current: Curren
     assert current.epoch is not None
     if choice is not None and (choice.epoch is None or choice.epoch < current.epoch):
         assert sum(vote.address == choice.address for vote in votes) * 2 > known
+
+
+@pytest.mark.parametrize("told, current, roles, choice", [
+    ([(A, 99), (C, 9), (C, 9)], (B, 8), {"a": UNREACHABLE, "b": UNREACHABLE}, (C, 9)),  # a dead end at a made-up epoch
+    ([(A, 99), (C, 9), (C, 9)], None, {"a": REPLICA}, (C, 9)),
+    ([(A, 99), (C, 9), (C, 9)], (C, 9), {"a": REPLICA}, (C, 9)),
+    ([(A, 99), (C, 9), (C, 9)], (B, 8), {}, (A, 99)),  # what works at the highest epoch is believed
+    ([(A, 99), (C, 9), (C, 9)], (B, 8), {"a": REPLICA, "c": UNKNOWN}, None),  # only what says master
+    ([(A, 99), (C, 9), (B, 9)], (B, 8), {"a": REPLICA}, None),  # only from a majority
+])
+def test_one_sentinel_with_a_wrong_epoch(told: t.List[Told], current: t.Optional[Told], roles: t.Dict[str, str],
+                                         choice: t.Optional[Told]) -> None:
+    """It does not stand in the way of what most Sentinels name, once its own master proved to be none."""
+    assert choice_of(told, current, roles=roles) == choice
+
+
+def test_the_majoritys_address_is_asked_only_when_the_highest_epoch_failed() -> None:
+    """No node is asked that need not be, and none before the round is complete."""
+    votes = votes_of((A, 99), (C, 9), (C, 9))
+    assert decide(votes, Current(B, 8), {A: Role(REPLICA)}, 3).ask == (C,)
+    assert decide(votes, Current(B, 8), {A: Role(REPLICA)}, 3, complete=False).ask == ()
+    assert decide(votes, Current(B, 8), {}, 3).ask == (A,)

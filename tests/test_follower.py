@@ -102,7 +102,8 @@ def test_the_first_master(caplog: t.Any) -> None:
     target = case.row.current()
     assert target is not None and target == (A, endpoint(A), 1, True)
     assert (case.follower.agreeing, case.follower.settled, case.follower.switches) == (3, True, 0)
-    assert lines(caplog, "master") == ["master tunnel=t master=10.0.0.1:6379 epoch=1 heard=poll sentinels=3/3"]
+    assert lines(caplog, "master") == ["master tunnel=t master=10.0.0.1:6379 epoch=1 heard=poll sentinels=3/3 "
+                                       "by=s0:26379,s1:26379,s2:26379"]
     assert not lines(caplog, "switch") and case.follower.since > 0
 
 
@@ -114,7 +115,7 @@ def test_a_switch(caplog: t.Any) -> None:
     assert (case.master, case.row.generation, case.stale, case.follower.switches) == (B, 2, [1, 2], 1)
     line, = lines(caplog, "switch")
     assert line.startswith("switch tunnel=t old=10.0.0.1:6379 new=10.0.0.2:6379 gap=0.0s closed=5 took=")
-    assert line.endswith("epoch=2 heard=event sentinels=1/3")
+    assert line.endswith("epoch=2 heard=event sentinels=1/3 by=s0:26379")
     assert not case.follower.settled
 
 

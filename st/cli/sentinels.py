@@ -12,7 +12,8 @@ from st.errors import NoMasterError
 from st.ops.plain import plain
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
-from st.sentinel.survey import Asker, elect, find, masters, report
+from st.sentinel.survey import Asker, elect, masters, report
+from st.wire.role import UNKNOWN
 
 HEAD = ("NAME", "MASTER", "STATE", "REPLICAS", "SENTINELS", "QUORUM", "EPOCH")
 
@@ -34,7 +35,11 @@ def resolve(context: click.Context, name: str, verify: bool) -> None:
     tunnels = {tunnel.name: tunnel for tunnel in loaded.settings.tunnels}
     tunnel = tunnels.get(name, loaded.template._replace(name=name, master=name))
     prober = functools.partial(_prober, tunnel) if verify else None
-    click.echo(str(find(asker(loaded.settings), tunnel.master, prober)))
+    whom = asker(loaded.settings)
+    found = elect(whom, tunnel.master, report(whom, [tunnel.master]), prober)
+    if found.role.name == UNKNOWN:
+        click.echo("warning: not verified: it does not tell its role: %s" % plain(found.role.detail), err=True)
+    click.echo(str(found.address))
 
 
 @click.command(name="masters")
@@ -54,7 +59,8 @@ def list_masters(context: click.Context) -> None:
 def _row(whom: Asker, reports: t.Sequence[Report], name: str, fields: t.Mapping[str, str]) -> t.Tuple[str, ...]:
     flags = [flag for flag in fields.get("flags", "").split(",") if flag != "master"]
     try:
-        address = str(elect(whom, name, reports))  # the list itself names the old master until a failover is over
+        # The list itself names the old master until a failover is over.
+        address = str(elect(whom, name, reports).address)
     except NoMasterError:
         address = "none"
     others = fields.get("num-other-sentinels", "")

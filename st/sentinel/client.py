@@ -9,7 +9,7 @@ from st.sentinel.answers import Credentials, Report, questions, read_answer, rea
 from st.wire.conversation import Conversation
 from st.wire.dial import dial_address, set_keepalive
 from st.wire.keeper import Keeper
-from st.wire.resp import Reply, ReplyError, shown, text
+from st.wire.resp import Command, Reply, ReplyError, shown, text
 
 KEEPALIVE = 15  # seconds; a Sentinel host that is gone is noticed by the poll, this ends the old socket
 
@@ -94,11 +94,12 @@ def ask_masters(sentinel: Address, credentials: Credentials, timeout: float) -> 
 def subscribe(conversation: Conversation, credentials: Credentials, deadline: Deadline) -> None:
     """Subscribe to the events; raise PeerRefused when this user may not, as with the documentation's minimal rights."""
     auth = credentials.commands()
-    replies = conversation.ask(auth + [["SUBSCRIBE"] + EVENTS], deadline)
-    answer = replies[-1]
+    # Before a login Redis takes no command of more than 10 words: it would say "Protocol error" instead of NOAUTH.
+    commands: t.List[Command] = [["SUBSCRIBE"] + EVENTS[start:start + 9] for start in range(0, len(EVENTS), 9)]
+    replies = conversation.ask(auth + commands, deadline)
+    answer = replies[len(auth)]
     if isinstance(answer, ReplyError):
-        # Redis before a login takes no SUBSCRIBE of this length: what AUTH said explains its "Protocol error".
-        said = "; ".join(str(reply) for reply in replies if isinstance(reply, ReplyError))
+        said = "; ".join(str(reply) for reply in replies[:len(auth) + 1] if isinstance(reply, ReplyError))
         raise PeerRefused("%s: no events: %s" % (conversation.peer, said), str(answer).encode())
     if not isinstance(answer, list) or not answer or text(answer[0]) != "subscribe":
         raise PeerGarbage("%s: is no Sentinel: it answers SUBSCRIBE with %s" % (conversation.peer, shown(answer)))

@@ -6,6 +6,8 @@ The rules, in their order (config-epoch: "the greater version always wins", Redi
 2. At a tie, the address that a majority of the known Sentinels names.
 3. Without a majority, the current master while it says that it is master; else one that says so.
 4. A lower epoch than the current one (Sentinels were reset) counts only from a majority of the known Sentinels.
+5. When none of these can be used, what a majority of the known Sentinels names, if it says that it is master: one
+   Sentinel with a wrong and higher epoch must not stand in the way for ever.
 No address is chosen before it was asked for its role.
 """
 import collections
@@ -56,7 +58,10 @@ def decide(votes: t.Sequence[Vote], current: t.Optional[Current], roles: t.Mappi
     if not votes or (not complete and (current is None or top <= _epoch(current))):
         return Verdict(agreeing=_agreeing(votes, current), settled=False)
     ranked, epoch, first_stands_out = _ranked(votes, current, top, known)
-    return _first_usable(ranked, epoch, first_stands_out, votes, current, roles, strict)
+    verdict = _first_usable(ranked, epoch, first_stands_out, votes, current, roles, strict)
+    if verdict.choice is None and not verdict.ask and complete:
+        return _named_by_most(votes, current, roles, known) or verdict
+    return verdict
 
 
 def _ranked(votes: t.Sequence[Vote], current: t.Optional[Current], top: int,
@@ -93,6 +98,19 @@ def _first_usable(ranked: t.Sequence[Address], epoch: t.Optional[int], first_sta
         return _chosen(ranked[0], epoch, current, votes)
     wrong = "; ".join(_wrong(address, roles[address]) for address in ranked)
     return Verdict(None, (), _agreeing(votes, current), False, wrong)
+
+
+def _named_by_most(votes: t.Sequence[Vote], current: t.Optional[Current], roles: t.Mapping[Address, Role],
+                   known: int) -> t.Optional[Verdict]:
+    """Rule 5; None when there is no such address."""
+    counts = collections.Counter(vote.address for vote in votes)
+    most = [address for address, count in counts.items() if 2 * count > known]
+    if not most or roles.get(most[0], Role(MASTER)).name != MASTER:
+        return None
+    if most[0] not in roles:
+        return Verdict(None, (most[0],), _agreeing(votes, current), False)
+    epochs = [vote.epoch for vote in votes if vote.address == most[0] and vote.epoch is not None]
+    return _chosen(most[0], max(epochs, default=None), current, votes)
 
 
 def _chosen(address: Address, epoch: t.Optional[int], current: t.Optional[Current], votes: t.Sequence[Vote]) -> Verdict:

@@ -136,6 +136,8 @@ class Follower:
         gap, self._last_good = started - self._last_good, started
         self.since = time.time()
         told = dict(epoch=new.epoch, heard=round.heard, sentinels="%d/%d" % (self.agreeing, round.known))
+        told["by"] = ",".join(str(report.sentinel) for report, answer in round.answers(self.tunnel.master)
+                              if answer.master and self._known_as(self._translate(answer.master)) == new.address)
         if old is None:
             logger.info(Event("master", tunnel=self.tunnel.name, master=new.address, **told))
         else:

@@ -67,16 +67,23 @@ def masters(asker: Asker) -> t.Dict[str, t.Dict[str, str]]:
     return found
 
 
+class Elected(t.NamedTuple):
+    """The master of a name, and the role that it told; MASTER when it was not asked."""
+
+    address: Address
+    role: Role
+
+
 def find(asker: Asker, name: str, prober: t.Optional[t.Callable[[Address], Prober]] = None) -> Address:
     """Return the master of a name, by the rules of `election`; with `prober` only one that says it is master.
 
     Raises UnknownMasterError, NoSentinelError, or NoMasterError with what each of them said.
     """
-    return elect(asker, name, report(asker, [name]), prober)
+    return elect(asker, name, report(asker, [name]), prober).address
 
 
 def elect(asker: Asker, name: str, reports: t.Sequence[Report],
-          prober: t.Optional[t.Callable[[Address], Prober]] = None) -> Address:
+          prober: t.Optional[t.Callable[[Address], Prober]] = None) -> Elected:
     """Return the master of a name by reports that are there already; raise as `find`."""
     answers = [(report.voter, report.answers[name]) for report in reports if not report.error]
     votes = [Vote(voter, asker.translate(answer.master), answer.epoch) for voter, answer in answers if answer.master]
@@ -86,7 +93,7 @@ def elect(asker: Asker, name: str, reports: t.Sequence[Report],
     while True:
         verdict = decide(votes, None, roles, len(asker.sentinels))
         if verdict.choice is not None:
-            return verdict.choice.address
+            return Elected(verdict.choice.address, roles[verdict.choice.address])
         if not verdict.ask or prober is None:
             raise NoMasterError("%s: no master: %s" % (name, verdict.reason))
         for address in verdict.ask:

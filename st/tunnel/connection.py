@@ -20,6 +20,8 @@ from st.wire.dial import interrupt, interrupt_at_once, reset_on_close, set_keepa
 logger = logging.getLogger(__name__)
 
 RETRY_PAUSE = (0.2, 0.5)  # seconds, at random: "a few hundred milliseconds" (Sentinel client specification, step 3)
+SLOWER = 1.5  # from try to try, as far as
+SLOWEST = 2.0  # seconds; a switch ends the pause anyway
 
 
 class Tunnel(t.NamedTuple):
@@ -47,6 +49,7 @@ class Connection:
         self._closed = False
         self._relay: t.Optional[Relay] = None
         self._started = time.monotonic()
+        self._failures = 0  # tries in a row to reach a master
         self._seen = (-1, -1)  # what it had carried when the thread that drains looked last
 
     def run(self) -> None:
@@ -180,7 +183,8 @@ class Connection:
         if isinstance(error, PeerRefused) and error.line:
             raise Refused("connect_failed", error.line)  # the master's own words: the client knows them
         self._tunnel.hint("not a master" if isinstance(error, NotMaster) else "cannot connect")
-        pause = deadline.left(random.uniform(*RETRY_PAUSE))
+        pause = deadline.left(min(random.uniform(*RETRY_PAUSE) * SLOWER ** self._failures, SLOWEST))
+        self._failures += 1
         row.wait_newer(snapshot.generation, Deadline(pause), self._given_up)
         if deadline.passed():
             reason = "; ".join(filter(None, [str(error), row.now().reason]))

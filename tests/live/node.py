@@ -1,4 +1,4 @@
-"""One real redis-server process, as Redis or as Sentinel, on a port of 127.0.0.1."""
+"""One real redis-server process, as Redis or as Sentinel, on a port of an address of this process."""
 import importlib
 import os
 import random
@@ -15,7 +15,8 @@ from st.address import Address
 from tests.live.talk import Talk, Word
 from tests.waiting import wait_until
 
-HOST = "127.0.0.1"
+# Of this process alone: a Sentinel goes on looking for a dead node, and would find one of another run on its port.
+HOST = "127.%d.%d.1" % (64 + os.getpid() // 256 % 128, os.getpid() % 256)
 QUICK_SENTINELS = (7, 0)  # the first Redis with SENTINEL DEBUG for the periods
 _ports_given: t.Set[int] = set()
 
@@ -42,7 +43,7 @@ def redis_version() -> t.Tuple[int, ...]:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free now and was never returned before.
+    """Return a port of HOST that is free now and was never returned before.
 
     Not one that the system hands out for outgoing connections (from 32768 up): while a node is dead, somebody's
     connection could take its port, or a connection to it could meet itself.
