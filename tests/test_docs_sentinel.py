@@ -61,8 +61,8 @@ def wrong_numbers(text: str, heading: str, wanted: t.Set[int]) -> t.List[str]:
     missing = sorted(wanted - {int(number) for number in numbers if number.isdigit()})
     twice = sorted({number for number in numbers if numbers.count(number) > 1})
     odd = [number for number in numbers if not number.isdigit() or int(number) not in wanted]
-    told = [("missing", missing), ("twice", twice), ("odd", odd)]
-    return ["%s: %s: %s" % (heading, what, ", ".join(map(str, which))) for what, which in told if which]
+    told = [("missing", list(map(str, missing))), ("twice", twice), ("odd", odd)]
+    return ["%s: %s: %s" % (heading, what, ", ".join(which)) for what, which in told if which]
 
 
 def test_the_page_proves_what_it_says() -> None:
