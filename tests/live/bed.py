@@ -190,7 +190,9 @@ class Bed:
         others = {other.address for other in self._answering() if other is not sentinel}
         seen_replicas = [fields for fields in _table(sentinel, "REPLICAS", name)
                          if fields["flags"] == "slave" and fields["master-link-status"] == "ok"]
-        seen_others = [fields for fields in _table(sentinel, "SENTINELS", name) if fields["flags"] == "sentinel"]
+        seen_others = [fields for fields in _table(sentinel, "SENTINELS", name)
+                       # Valkey 9.1 does not forget that another has called the master before this one down.
+                       if fields["flags"] in ("sentinel", "sentinel,master_down")]
         return (_fields(sentinel.cli("SENTINEL", "MASTER", name))["flags"] == "master"
                 and replicas <= {_address(fields) for fields in seen_replicas}
                 and others <= {_address(fields) for fields in seen_others})

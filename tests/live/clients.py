@@ -10,6 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.live.servers import older_than
 from tests.live.talk import Talk
 from tests.waiting import FACTOR
 
@@ -17,6 +18,8 @@ PATIENCE = 90  # seconds that a client waits for a reply: longer than the tunnel
 
 # For redis.Redis: nothing is tried twice, the next command after a failure connects again.
 PLAIN = {"socket_timeout": PATIENCE * FACTOR, "retry": Retry(NoBackoff(), 0)}  # type: t.Dict[str, t.Any]
+if older_than(6, 0) and int(redis.__version__.split(".")[0]) >= 5:
+    PLAIN["protocol"] = 2  # the newest releases begin with HELLO, which the server does not know
 
 # For Bed: Sentinels whose votes were split try again after 8 seconds, twice this time.
 SOON_AGAIN = {"failover-timeout": "4000"}

@@ -14,6 +14,7 @@ import redis
 
 from tests.live.bed import Bed
 from tests.live.clients import PLAIN
+from tests.live.servers import needs
 from tests.live.talk import Talk
 from tests.live.tunnel import Tunnel
 from tests.waiting import FACTOR, wait_until
@@ -116,6 +117,7 @@ def test_large_value(client: Redis) -> None:
     client.delete("large")
 
 
+@needs(6, 0)
 def test_newer_protocol(address: Address) -> None:
     """After HELLO 3 maps come back, and what Redis pushes unasked arrives."""
     with socket.create_connection(address, 30 * FACTOR) as reader, Talk(address) as writer:
@@ -128,7 +130,7 @@ def test_newer_protocol(address: Address) -> None:
                 assert line, command
             if command == b"HELLO 3":
                 assert first.startswith(b"%")
-                assert received.readline() == b"*0\r\n"  # no modules
+                assert received.readline().startswith(b"*")  # the modules; Valkey 9.1 has one
         writer.call("SET", "tracked", 1)
         assert received.readline() == b">2\r\n"
         assert received.readline() + received.readline() == b"$10\r\ninvalidate\r\n"
@@ -142,6 +144,7 @@ def locked() -> t.Iterator[Bed]:
         yield bed
 
 
+@needs(6, 0)  # ACL
 @pytest.mark.parametrize("user, password, warnings", [
     pytest.param("", "", 1, id="none"),
     pytest.param("", "secret", 0, id="password"),
@@ -153,6 +156,7 @@ def test_role_check_behind_a_password(locked: Bed, tmp_path: pathlib.Path, user:
     _assert_served(locked, _role_check_options(tmp_path, user, password), warnings)
 
 
+@needs(6, 0)
 def test_role_that_nobody_tells(make_bed: t.Callable[..., Bed], tmp_path: pathlib.Path) -> None:
     """Where the user may not ask for the role, and HELLO is not there, the tunnel serves, with one warning."""
     bed = make_bed(replicas=1, requirepass="secret", redis_options={"rename-command": 'HELLO ""'})

@@ -110,7 +110,7 @@ def test_names_side_by_side(two: Bed, tunnel: Tunnel) -> None:
     """A failover of one name leaves the other's connections open, and no client reaches the wrong name."""
     for name in two.names:
         wait_until(lambda: two.master(name).cli("SET", "marker", name) == "OK", "no master")
-        assert two.master(name).cli("WAIT", 2, 5000) == 2
+        wait_until(lambda: two.master(name).cli("WAIT", 2, 500) == 2, "a replica does not have it")
     theirs, ours = (_asking_anew(tunnel.addresses[name], "GET", "marker") for name in (OTHER, NAME))
     with Waiting() as waiting, Repeated(theirs, 4) as others, Repeated(ours, 4) as visitors:
         waiting.open_each(tunnel.addresses[OTHER])

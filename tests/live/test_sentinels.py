@@ -10,6 +10,7 @@ from st.address import Address
 from tests.live.bed import Bed
 from tests.live.clients import KINDS, PATIENCE, SOON_AGAIN, Waiting, reached
 from tests.live.node import SentinelNode, free_port
+from tests.live.servers import needs
 from tests.live.talk import Talk
 from tests.live.tunnel import Tunnel, run_once, sentinel_words
 from tests.waiting import wait_until
@@ -135,6 +136,7 @@ def passwords(tmp_path: pathlib.Path) -> t.Callable[[str, str], t.List[str]]:
     return words
 
 
+@needs(6, 2)
 def test_passwords_of_their_own(locked: Bed, passwords: t.Callable[[str, str], t.List[str]]) -> None:
     """Where Sentinels and Redis have different passwords the tunnel uses each for its own, and gives clients none."""
     with Tunnel(locked, *passwords("of-sentinel", "of-redis")) as tunnel:
@@ -152,6 +154,7 @@ def test_passwords_of_their_own(locked: Bed, passwords: t.Callable[[str, str], t
         assert not tunnel.events("role_unknown")  # it was told that they are masters
 
 
+@needs(6, 2)
 @pytest.mark.parametrize("command", ["resolve %(name)s", "masters", "run %(name)s=%(port)d --require-master"])
 def test_wrong_password_of_sentinel(locked: Bed, passwords: t.Callable[[str, str], t.List[str]], command: str) -> None:
     """Every command says which Sentinel refuses, and why."""
@@ -163,6 +166,7 @@ def test_wrong_password_of_sentinel(locked: Bed, passwords: t.Callable[[str, str
     assert "AUTH said: WRONGPASS" in error
 
 
+@needs(6, 2)
 def test_wrong_password_of_redis(locked: Bed, passwords: t.Callable[[str, str], t.List[str]]) -> None:
     """The tunnel serves, since clients have passwords of their own, and its log says which node refuses, and why."""
     with Tunnel(locked, *passwords("of-sentinel", "of-sentinel")) as tunnel:
