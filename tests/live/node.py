@@ -1,4 +1,4 @@
-"""One real redis-server process, as Redis or as Sentinel, on a port of an address of this process."""
+"""One real redis-server process, as Redis or as Sentinel, on a port of 127.0.0.1."""
 import importlib
 import os
 import random
@@ -15,8 +15,10 @@ from st.address import Address
 from tests.live.talk import Talk, Word
 from tests.waiting import wait_until
 
-# Of this process alone: a Sentinel goes on looking for a dead node, and would find one of another run on its port.
-HOST = "127.%d.%d.1" % (64 + os.getpid() // 256 % 128, os.getpid() % 256)
+HOST = "127.0.0.1"
+# A share of the ports for each process: a Sentinel goes on looking for a dead node, and must not find another run's.
+SHARE = 2000
+FIRST_PORT = 10000 + SHARE * (os.getpid() % 11)
 QUICK_SENTINELS = (7, 0)  # the first Redis with SENTINEL DEBUG for the periods
 _ports_given: t.Set[int] = set()
 
@@ -49,7 +51,7 @@ def free_port() -> int:
     connection could take its port, or a connection to it could meet itself.
     """
     while True:
-        port = random.randrange(10000, 32000)
+        port = FIRST_PORT + random.randrange(SHARE)
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))

@@ -41,7 +41,7 @@ class Tunnel:
         self._log = os.path.join(bed.directory, "tunnel-%d.log" % self.addresses[bed.names[0]].port)
         self._environ = environ
         self._words = list(program) + ["run"]
-        self._words += ["%s=%d" % (name, address.port) for name, address in self.addresses.items()]
+        self._words += ["%s=%s" % (name, address) for name, address in self.addresses.items()]
         self._words += sentinel_words(bed) + list(options)
         self._process: t.Optional["subprocess.Popen[bytes]"] = None
 
