@@ -3,6 +3,7 @@ import pathlib
 
 from tests.live.bed import Bed
 from tests.live.clients import KINDS, SOON_AGAIN, Waiting, reached
+from tests.live.servers import needs
 from tests.live.tunnel import Tunnel
 from tests.waiting import wait_until
 
@@ -13,6 +14,7 @@ MINIMAL = ("-@all +auth +client|getname +client|id +client|setname +command +hel
            " +sentinel|sentinels").split()
 
 
+@needs(6, 2)  # users of Sentinels
 def test_minimal_rights(tmp_path: pathlib.Path) -> None:
     """A failover is followed by asking alone, and each Sentinel's refusal of events is told once."""
     (tmp_path / "password").write_text("pass\n")
