@@ -6,8 +6,8 @@ The rules, in their order (config-epoch: "the greater version always wins", Redi
 2. At a tie, the address that a majority of the known Sentinels names.
 3. Without a majority, the current master while it says that it is master; else one that says so.
 4. A lower epoch than the current one (Sentinels were reset) counts only from a majority of the known Sentinels.
-5. When none of these can be used, what a majority of the known Sentinels names, if it says that it is master: one
-   Sentinel with a wrong and higher epoch must not stand in the way for ever.
+5. When none of these could be used for a while, what a majority of the known Sentinels names, if it says that it is
+   master: one Sentinel with a wrong and higher epoch must not stand in the way for ever.
 No address is chosen before it was asked for its role.
 """
 import collections
@@ -46,12 +46,13 @@ class Verdict(t.NamedTuple):
 
 
 def decide(votes: t.Sequence[Vote], current: t.Optional[Current], roles: t.Mapping[Address, Role],
-           known: int, complete: bool = True, strict: bool = False) -> Verdict:
+           known: int, complete: bool = True, strict: bool = False, stuck: bool = False) -> Verdict:
     """Return the verdict on one round of answers.
 
     `roles`: what each address said it is, in this round; absent when it was not asked yet.
     `known`: Sentinels that could have answered, for majorities. `complete`: no more answers are expected;
     before that only a newer epoch than the current one counts. `strict`: a role that is not told is no master.
+    `stuck`: there has been no usable master for longer than Sentinels need to agree after a failover.
     """
     votes = list({vote.voter: vote for vote in votes}.values())
     top = max((_epoch(vote) for vote in votes), default=NO_EPOCH)
@@ -59,7 +60,7 @@ def decide(votes: t.Sequence[Vote], current: t.Optional[Current], roles: t.Mappi
         return Verdict(agreeing=_agreeing(votes, current), settled=False)
     ranked, epoch, first_stands_out = _ranked(votes, current, top, known)
     verdict = _first_usable(ranked, epoch, first_stands_out, votes, current, roles, strict)
-    if verdict.choice is None and not verdict.ask and complete:
+    if stuck and complete and verdict.choice is None and not verdict.ask:
         return _named_by_most(votes, current, roles, known) or verdict
     return verdict
 

@@ -17,6 +17,7 @@ from st.wire.role import MASTER, REPLICA, UNKNOWN
 
 logger = logging.getLogger(__name__)
 
+STUCK_AFTER = 10.0  # seconds; Sentinels tell each other of a failover every 2 s
 DEMOTED_AFTER = 2  # replies in a row: one may be of the moment in which a failover ends
 PATIENCE = 1.0  # seconds beyond two time-outs for a role; then its absence is what is wrong
 
@@ -82,7 +83,8 @@ class Follower:
         target = self.row.current()
         current = None if target is None else Current(target.address, target.epoch)
         roles = {address: probed.role for address, probed in self._probed.items()}
-        verdict = decide(votes, current, roles, round.known, round.complete, self.tunnel.role_check == "strict")
+        stuck = time.monotonic() - self._last_good > STUCK_AFTER
+        verdict = decide(votes, current, roles, round.known, round.complete, self.tunnel.role_check == "strict", stuck)
         for address in verdict.ask:
             self._want(address)
         if verdict.choice is not None:

@@ -91,7 +91,7 @@ def elect(asker: Asker, name: str, reports: t.Sequence[Report],
         _raise_why(name, reports)
     roles = {} if prober else {vote.address: Role(MASTER) for vote in votes}
     while True:
-        verdict = decide(votes, None, roles, len(asker.sentinels))
+        verdict = decide(votes, None, roles, len(asker.sentinels), stuck=True)
         if verdict.choice is not None:
             return Elected(verdict.choice.address, roles[verdict.choice.address])
         if not verdict.ask or prober is None:
