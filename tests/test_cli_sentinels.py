@@ -148,3 +148,11 @@ def test_a_fault_in_the_words_is_wrong_usage() -> None:
     """Exit 2 for what can be seen on the command line alone."""
     assert run("masters", "surplus").exit_code == 2
     assert run("resolve", "a", "b").exit_code == 2
+
+
+def test_resolve_verify_says_when_it_could_not(world: World) -> None:
+    """A master that wants a password tells no role: its address is printed, with the reason on standard error."""
+    world.master.password = "secret"
+    result = run("resolve", "mymaster", "--verify", *asking(world))
+    assert result.exit_code == 0 and "warning: not verified: it does not tell its role: NOAUTH" in result.output
+    assert result.output.rstrip().endswith("%s:%d" % world.master.address)

@@ -22,7 +22,7 @@ from tests.waiting import FACTOR, wait_until
 
 LONG = "1h"  # a gate, not a wait
 # Everything is imported first: that user may not be allowed to read this Python.
-DROPPED = ("import os, sys; from st.cli.main import main; 'x'.encode('idna'); 'x'.encode('unicode_escape');"
+DROPPED = ("import os, subprocess, sys; from st.cli.main import main; 'x'.encode('idna'); 'x'.encode('unicode_escape');"
            "os.geteuid() or os.seteuid(65534); main(sys.argv[1:])")
 
 

@@ -13,7 +13,6 @@ from st.ops.plain import plain
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
 from st.sentinel.survey import Asker, elect, masters, report
-from st.wire.role import UNKNOWN
 
 HEAD = ("NAME", "MASTER", "STATE", "REPLICAS", "SENTINELS", "QUORUM", "EPOCH")
 
@@ -37,8 +36,8 @@ def resolve(context: click.Context, name: str, verify: bool) -> None:
     prober = functools.partial(_prober, tunnel) if verify else None
     whom = asker(loaded.settings)
     found = elect(whom, tunnel.master, report(whom, [tunnel.master]), prober)
-    if found.role.name == UNKNOWN:
-        click.echo("warning: not verified: it does not tell its role: %s" % plain(found.role.detail), err=True)
+    if found.doubt:
+        click.echo("warning: not verified: it does not tell its role: %s" % plain(found.doubt), err=True)
     click.echo(str(found.address))
 
 

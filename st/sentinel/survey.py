@@ -73,6 +73,11 @@ class Elected(t.NamedTuple):
     address: Address
     role: Role
 
+    @property
+    def doubt(self) -> str:
+        """Why it is not known that it is master; "" when it said so, or was not asked."""
+        return "" if self.role.name == MASTER else self.role.detail
+
 
 def find(asker: Asker, name: str, prober: t.Optional[t.Callable[[Address], Prober]] = None) -> Address:
     """Return the master of a name, by the rules of `election`; with `prober` only one that says it is master.
