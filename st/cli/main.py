@@ -48,11 +48,13 @@ def main(args: t.Optional[t.List[str]] = None) -> None:
 
 
 def _allow_any_locale() -> None:
-    """Keep click from refusing the ASCII locale that cron gives; on CPython 3.6 it would abort, our output is ASCII."""
-    if sys.version_info < (3, 7):
-        for check_locale in ("_verify_python3_env", "_verify_python_env"):  # click 6 and 7, click 8.0
-            if hasattr(click.core, check_locale):
-                setattr(click.core, check_locale, lambda: None)
+    """Keep click before 8.1 from refusing an ASCII locale: our output is ASCII.
+
+    Cron gives none, which CPython 3.6 takes for ASCII, and 3.7 does so for a locale that cannot be loaded.
+    """
+    for check_locale in ("_verify_python3_env", "_verify_python_env"):  # click 6 and 7, click 8.0
+        if hasattr(click.core, check_locale):
+            setattr(click.core, check_locale, lambda: None)
 
 
 def _open_closed_streams() -> None:
