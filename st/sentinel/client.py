@@ -103,6 +103,8 @@ def subscribe(conversation: Conversation, credentials: Credentials, deadline: De
         raise PeerRefused("%s: no events: %s" % (conversation.peer, said), str(answer).encode())
     if not isinstance(answer, list) or not answer or text(answer[0]) != "subscribe":
         raise PeerGarbage("%s: is no Sentinel: it answers SUBSCRIBE with %s" % (conversation.peer, shown(answer)))
+    for _ in EVENTS[len(commands):]:  # each channel has a reply: when all are there, nothing is missed any more
+        conversation.receive(deadline)
 
 
 def concerns(message: Reply, names: t.Iterable[str]) -> str:
