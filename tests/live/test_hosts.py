@@ -114,7 +114,9 @@ def test_slow(hosts: Hosts) -> None:
 def test_nothing_is_left(hosts: Hosts, number: int) -> None:
     """The process of the wires ends with the one that made the hosts, however that ends; no namespace has a name."""
     names = _namespaces()
-    program = ("from tests.live.hosts import Hosts\nimport time\n"
+    # SIGINT is ignored by default where a shell started all this in the background.
+    program = ("from tests.live.hosts import Hosts\nimport signal, time\n"
+               "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
                "with Hosts('one') as hosts:\n    print(hosts._wires.pid, flush=True)\n    time.sleep(600)\n")
     owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert owner.stdout is not None
