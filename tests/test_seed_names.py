@@ -2,6 +2,7 @@
 
 The program gets an /etc/hosts and an /etc/resolv.conf of its own, in a mount namespace, where that is allowed.
 """
+import os
 import pathlib
 import shlex
 import socket
@@ -16,7 +17,8 @@ from tests.programs import Program
 from tests.tunnels import ask
 from tests.waiting import FACTOR, wait_until
 
-DNS = ("127.0.0.53", 53)  # where the name server of the program is, which never answers
+# Where the name server of the program is, which never answers; each run of the tests has an address of its own.
+DNS = ("127.53.%d.%d" % (os.getpid() // 250 % 250, 1 + os.getpid() % 250), 53)
 NO_DISCOVERY = {"SENTINEL_TUNNEL_DISCOVER": "no"}  # or the Sentinels would be found again by what the others say
 
 
