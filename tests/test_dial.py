@@ -1,5 +1,6 @@
 """Dialling: a connected socket or one error of ours that names the address, within the deadline."""
 import errno
+import select
 import socket
 import struct
 import threading
@@ -171,6 +172,24 @@ def test_interrupt_ends_a_connect() -> None:
 
         wait_until(ended, "the connect is over", LONG / 2)
     assert failures and "in time" not in failures[0]
+
+
+def test_a_connection_that_is_reset_before_we_look() -> None:
+    """A peer that accepts and resets at once is reported as what it did, however late the dialling thread runs on."""
+
+    class Late(socket.socket):
+        def connect(self, address: t.Any) -> None:
+            super().connect(address)
+            accepted = listener.accept()[0]
+            reset_on_close(accepted)
+            accepted.close()
+            assert select.select([self], [], [], LONG)[0], "the reset arrives"
+
+    with socket.socket() as listener, Late(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        with pytest.raises(PeerUnreachable, match="127.0.0.1:[0-9]+: Connection reset by peer"):
+            connect(sock, Endpoint(socket.AF_INET, listener.getsockname()), Deadline(LONG))
 
 
 def test_interrupt_before_a_connection() -> None:

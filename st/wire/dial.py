@@ -150,4 +150,6 @@ def _reason(error: BaseException) -> str:
     number = getattr(error, "errno", None)
     if isinstance(error, socket.gaierror):
         return str(error.strerror)
+    if number == errno.ENOTCONN:  # it was connected, and reset before it was asked for its name
+        number = errno.ECONNRESET
     return os.strerror(number) if number else str(error)

@@ -151,7 +151,10 @@ class Node:
 
     def _signal(self, number: int) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            try:
+                self._process.send_signal(number)
+            except ProcessLookupError:  # a wait() that a signal cut short has reaped it without noting so (before 3.9)
+                pass
 
 
 class SentinelNode(Node):
