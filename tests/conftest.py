@@ -4,11 +4,16 @@ import os
 import threading
 import typing as t
 
+import hypothesis
 import pytest
 import redis
 
 from tests.fakes import FakeRedis, FakeSentinel, World
 from tests.waiting import wait_until
+
+# How long an example takes is no fault.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 SECONDS_TO_GO = 5  # for threads and descriptors that are on their way out when a test ends
 

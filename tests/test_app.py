@@ -201,20 +201,6 @@ def test_a_drain_ends_with_its_time(world: World) -> None:
         assert until_ended(busy) == b""
 
 
-def test_a_drain_in_a_hurry(world: World) -> None:
-    """Whoever stops may lose patience."""
-    world.master.replies["GET"] = lambda connection, words: None
-    with running(world) as app, app.connect() as busy:
-        busy.sendall(command("GET", "k"))
-        wait_until(lambda: world.master.count("GET"), "the master works")
-        hurry = threading.Event()
-        stopping = threading.Thread(target=app.app.stop, args=(3600, hurry.is_set))
-        stopping.start()
-        hurry.set()
-        stopping.join(20 * FACTOR)
-        assert not stopping.is_alive() and until_ended(busy) == b""
-
-
 def test_waiting_for_masters(world: World) -> None:
     """Those that come late are named, with the reason."""
     for sentinel in world.sentinels:

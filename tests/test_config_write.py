@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from st.address import Address
 from st.config import Settings, TunnelSettings, to_ini
+from st.config.kinds import Command
 from st.config.table import SETTINGS
 from st.errors import ConfigError
 from st.nat import parse_nat_map
@@ -18,6 +19,7 @@ NAMES = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable())
 TEXTS = st.text(string.ascii_letters + string.digits + " %=[]:;#\u00e9", max_size=12)
 HOSTS = st.one_of(st.ip_addresses().map(str), st.sampled_from(["s1", "s2.example"]))
 ADDRESSES = st.builds(Address, HOSTS, st.integers(1, 65535))
+PLACES = st.sampled_from(["auto", "off", "/a b/c"])
 SECRETS = st.one_of(st.none(), st.builds(Secret, TEXTS.filter(bool)))
 
 
@@ -44,6 +46,9 @@ PROCESSES = st.builds(
     poll=_times("poll"), events=st.booleans(), discover=st.booleans(), min_sentinels=st.integers(0, 1),
     sentinel_outage=st.sampled_from(["serve", "refuse"]), drain=_times("drain"),
     nat_map=st.sampled_from(["", "a -> b, [fd00::1]:1 -> c:2"]).map(parse_nat_map),
+    http=st.one_of(st.none(), ADDRESSES), control=PLACES, lock=PLACES, history_file=PLACES,
+    pid_file=st.one_of(st.none(), NAMES), syslog=st.booleans(),
+    on_failover=st.one_of(st.none(), st.builds(Command, st.lists(NAMES, min_size=1).map(tuple))),
     log_file=st.one_of(st.none(), NAMES), log_format=st.sampled_from(["text", "json"]),
     log_level=st.sampled_from(["debug", "info", "warning", "error"]),
     tunnels=st.lists(TUNNELS, max_size=3, unique_by=(lambda tunnel: tunnel.name, lambda tunnel: tunnel.port)).map(

@@ -120,7 +120,7 @@ def test_the_pace_is_the_poll(cluster: Cluster) -> None:
     """Missing answers are no trouble: once the database is found there is one round for each reason to ask."""
     with cluster.tunnel(poll="1h") as app:
         app.wait_master(cluster.endpoint, "db1")
-        wait_until(lambda: app.app._followers["db1"].settled, "all is well")
+        wait_until(lambda: app.app._parts.lanes["db1"].follower.settled, "all is well")
         before = cluster.asked()
         be_busy(1)  # long enough for four rounds, where anything is unusual
         assert cluster.asked() == before

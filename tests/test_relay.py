@@ -125,7 +125,7 @@ def test_one_byte_at_a_time() -> None:
             assert each.client.recv(10) == bytes([255 - number])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(requests=st.lists(st.binary(min_size=1, max_size=3 * CHUNK), max_size=8),
        replies=st.lists(st.binary(min_size=1, max_size=3 * CHUNK), max_size=8))
 def test_any_pieces_arrive_as_one_stream(requests: t.List[bytes], replies: t.List[bytes]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from st.deadline import Deadline
 from st.errors import PeerGarbage, PeerRefused, PeerSilent, PeerUnreachable
 from st.secret import Secret
-from st.tunnel.upstream import NotMaster, prepare
+from st.tunnel.upstream import Gauges, NotMaster, prepare
 from tests.fakes import Error, FakeRedis, refused_address, silent_listener
 from tests.tunnels import ask, target_at, target_of, tunnel_settings
 from tests.waiting import wait_until
@@ -24,14 +24,14 @@ def prepared(node: FakeRedis, **changes: t.Any) -> bytes:
 def prepared_at(address: t.Tuple[str, int], seconds: float = 20, **changes: t.Any) -> bytes:
     """Return what `prepare` returns for an address, on a socket that is closed afterwards."""
     with socket.socket() as sock:
-        return prepare(sock, target_at(address), tunnel_settings(**changes), Deadline(seconds))
+        return prepare(sock, target_at(address), tunnel_settings(**changes), Deadline(seconds), Gauges())
 
 
 def test_a_master_is_ready_for_the_client(fake_redis: MakeRedis) -> None:
     """After one ROLE the socket is the client's: nothing else was said on it."""
     node = fake_redis()
     with socket.socket() as sock:
-        assert prepare(sock, target_of(node), tunnel_settings(), Deadline(20)) == b""
+        assert prepare(sock, target_of(node), tunnel_settings(), Deadline(20), Gauges()) == b""
         assert ask(sock, "ECHO", "x") == b"$1\r\nx\r\n"
     assert node.commands == [[b"ROLE"], [b"ECHO", b"x"]]
 
@@ -73,7 +73,7 @@ def test_our_password_is_never_said_on_the_clients_socket(fake_redis: MakeRedis)
     node.password, node.user = "secret", "checker"
     with socket.socket() as sock:
         tunnel = tunnel_settings(redis_user="checker", redis_password=Secret("secret"), role_check="strict")
-        assert prepare(sock, target_of(node), tunnel, Deadline(20)) == b""
+        assert prepare(sock, target_of(node), tunnel, Deadline(20), Gauges()) == b""
         assert ask(sock, "PING").startswith(b"-NOAUTH")
         first, second = node.connections
         assert first.commands == [[b"ROLE"], [b"PING"]]
@@ -151,6 +151,6 @@ def test_a_stale_dial_ends_before_the_question(fake_redis: MakeRedis) -> None:
         raise PeerUnreachable("stale")
 
     with socket.socket() as sock, pytest.raises(PeerUnreachable, match="stale"):
-        prepare(sock, target_of(node), tunnel_settings(), Deadline(20), stale)
+        prepare(sock, target_of(node), tunnel_settings(), Deadline(20), Gauges(), stale)
     wait_until(lambda: node.accepted == 1 and not node.open, "it was connected to")
     assert not node.commands

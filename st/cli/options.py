@@ -23,6 +23,10 @@ _OPTIONS = (
     ("hold", ("--hold",), "TIME"),
     ("drain", ("--drain",), "TIME"),
     ("poll", ("--poll",), "TIME"),
+    ("http", ("--http",), "HOST:PORT"),
+    ("control", ("--control",), "PATH"),
+    ("lock", ("--lock",), "PATH"),
+    ("pid_file", ("--pid-file",), "PATH"),
     ("log_file", ("--log-file",), "FILE"),
     ("log_format", ("--log-format",), "FORMAT"),
 )

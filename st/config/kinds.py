@@ -2,6 +2,7 @@
 import decimal
 import os
 import re
+import shlex
 import typing as t
 
 from st.address import SENTINEL_PORT, Address, check_host, parse_address, parse_port
@@ -106,6 +107,44 @@ def path(text: str) -> t.Optional[str]:
     return os.fsdecode(text.encode("utf-8", "surrogateescape")) or None
 
 
+def place(text: str) -> str:
+    """Return `auto`, `off`, or the path of a file."""
+    if text.lower() in ("", "auto"):
+        return "auto"
+    if text.lower() in ("off", "no"):
+        return "off"
+    return path(text) or "auto"
+
+
+class Command(t.NamedTuple):
+    """A command that is run without a shell."""
+
+    words: t.Tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join(map(shlex.quote, self.words))
+
+
+def command(text: str) -> t.Optional[Command]:
+    """Return the words of a command, quoted as in a shell; None for an empty text."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError("%r cannot be split into words: %s" % (text, error)) from error
+    return Command(tuple(words)) if words else None
+
+
+def http(text: str) -> t.Optional[Address]:
+    """Return the address for HTTP, on the loopback interface when only a port is given; None for off."""
+    if text.lower() in ("", "off", "no"):
+        return None
+    if re.match(r"[0-9]+\Z", text):
+        return Address("127.0.0.1", parse_port(text))
+    if text.startswith(("*:", ":")):
+        raise ValueError("%r has no address: write 0.0.0.0:PORT to listen on every interface" % text)
+    return parse_address(text)
+
+
 def password(text: str) -> str:
     """Return a password as it stands; the text is never part of the message."""
     try:
@@ -152,6 +191,8 @@ def show(value: t.Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return show_duration(value)
-    if isinstance(value, tuple) and not isinstance(value, NatMap):
+    if value is None:
+        return "off"  # the only default that is written and means nothing: http
+    if type(value) is tuple:  # and not one of the values that are named tuples
         return ", ".join(map(str, value))
     return str(value)

@@ -2,6 +2,7 @@
 import typing as t
 
 from st.address import Address
+from st.config.kinds import Command
 from st.nat import NatMap
 from st.secret import Secret
 
@@ -37,6 +38,13 @@ class Settings(t.NamedTuple):
     sentinel_outage: str  # serve or refuse
     nat_map: NatMap
     drain: float
+    http: t.Optional[Address]  # None: off
+    control: str  # "auto", "off" or a path
+    lock: str  # the same
+    pid_file: t.Optional[str]
+    history_file: str  # "auto", "off" or a path
+    on_failover: t.Optional[Command]
+    syslog: bool
     log_file: t.Optional[str]
     log_format: str  # text or json
     log_level: str  # debug, info, warning or error

@@ -6,8 +6,8 @@ import typing as t
 from st.event import Event
 from st.ops.kernel import kernel_text
 
-_FOR_PROCESS = 60  # clients that are being refused, role checks with a password, the log, the interpreter
-_FOR_TUNNEL = 4  # a listener, and the questions for the role of its master
+_FOR_PROCESS = 60  # clients that are being refused, the log, the interpreter
+_FOR_TUNNEL = 8  # a listener, the questions for the role of its master, and role checks with a password
 _FOR_SENTINEL = 2  # one to ask it, one to hear its events
 _FOR_CLIENT = 2  # a socket to the client and one to the master
 

@@ -6,10 +6,22 @@ import typing as t
 from st.address import Address
 from st.event import Event
 from st.sentinel.answers import Report
+from st.tally import Histogram, Tally
 
 logger = logging.getLogger(__name__)
 
 SLACK = 0.25  # seconds that a worker may be late with the report of a time-out
+
+
+QUERY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
+
+
+class Questions:
+    """What is counted of one Sentinel: how its answers turned out, and how long each took."""
+
+    def __init__(self) -> None:
+        self.results = Tally("ok", "unknown_name", "noauth", "timeout", "error")
+        self.seconds = Histogram(QUERY_BOUNDS)
 
 
 class Attendance:
@@ -20,6 +32,7 @@ class Attendance:
         self.last: t.Dict[Address, Report] = {}  # the newest report of each
         self._reports: t.Dict[Address, Report] = {}  # of this round, or late from an earlier one
         self._late: t.Dict[Address, float] = {}  # since when (monotonic) a round had to go on without it
+        self.questions: t.Dict[Address, Questions] = {}
         self._voters: t.Dict[Address, str] = {}  # what tells each from the others, once it was told
 
     def begin(self) -> None:
@@ -31,12 +44,19 @@ class Attendance:
         sentinel, before = report.sentinel, self.last.get(report.sentinel)
         self.last[sentinel] = self._reports[sentinel] = report
         self._late.pop(sentinel, None)
+        self._count(report)
         if report.myid:
             self._voters[sentinel] = report.myid
         if report.error and (before is None or not before.error):
             logger.warning(Event("sentinel_down", sentinel=sentinel, error=report.error))
         elif before is not None and before.error and not report.error:
             logger.info(Event("sentinel_up", sentinel=sentinel))
+
+    def _count(self, report: Report) -> None:
+        questions = self.questions.setdefault(report.sentinel, Questions())
+        questions.results.count(report.kind)
+        if not report.error:
+            questions.seconds.observe(report.latency)
 
     def awaited(self, sentinels: t.Sequence[Address]) -> bool:
         """Tell whether somebody has not answered who can be expected to: not the down and the late of last time."""

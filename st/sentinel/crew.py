@@ -68,10 +68,10 @@ class Desk:
 class Crew:
     """Starts and ends workers. Only the watcher thread calls it, but for `dismiss_all` when that has ended."""
 
-    def __init__(self, brief: Brief) -> None:
+    def __init__(self, brief: Brief, discovered: t.Tuple[Address, ...] = ()) -> None:
         self._brief = brief
         self._tunnels = {tunnel.name: tunnel for tunnel in brief.tunnels}
-        self._discovered: t.Tuple[Address, ...] = ()
+        self.discovered = discovered  # Sentinels that others named, so far
         self._desks: t.Dict[Address, Desk] = {}
         self._probers: t.Dict[t.Tuple[str, Address], Worker] = {}
         self._leaving: t.List[Worker] = []  # dismissed, perhaps still in a name lookup
@@ -84,7 +84,7 @@ class Crew:
 
     def sentinels(self) -> t.List[Address]:
         """Return all Sentinels, seeds first."""
-        return list(self._brief.seeds) + list(self._discovered)
+        return list(self._brief.seeds) + list(self.discovered)
 
     def hears_events(self, sentinel: Address) -> bool:
         """Tell whether the subscription to a Sentinel stands."""
@@ -106,7 +106,7 @@ class Crew:
         """Take Sentinels in that others name, and let go those that nobody names any more."""
         if not self._brief.discover:
             return
-        self._discovered = discovered(self._brief.seeds, self._discovered, reports, self._brief.translate)
+        self.discovered = discovered(self._brief.seeds, self.discovered, reports, self._brief.translate)
         for sentinel in set(self._desks) - set(self.sentinels()):
             self._dismiss(self._desks.pop(sentinel).workers)
 

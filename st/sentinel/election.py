@@ -41,7 +41,6 @@ class Verdict(t.NamedTuple):
     choice: t.Optional[Current] = None
     ask: t.Tuple[Address, ...] = ()
     agreeing: int = 0  # Sentinels that name the choice, or the current master when it is kept
-    settled: bool = True  # nothing is unusual: the answers agree and the current master was named
     reason: str = ""  # in words, what stands in the way
 
 
@@ -57,7 +56,7 @@ def decide(votes: t.Sequence[Vote], current: t.Optional[Current], roles: t.Mappi
     votes = list({vote.voter: vote for vote in votes}.values())
     top = max((_epoch(vote) for vote in votes), default=NO_EPOCH)
     if not votes or (not complete and (current is None or top <= _epoch(current))):
-        return Verdict(agreeing=_agreeing(votes, current), settled=False)
+        return Verdict(agreeing=_agreeing(votes, current))
     ranked, epoch, first_stands_out = _ranked(votes, current, top, known)
     verdict = _first_usable(ranked, epoch, first_stands_out, votes, current, roles, strict)
     if stuck and complete and verdict.choice is None and not verdict.ask:
@@ -92,13 +91,13 @@ def _first_usable(ranked: t.Sequence[Address], epoch: t.Optional[int], first_sta
     for address in ranked:
         if address not in roles:  # it may yet say master
             unasked = tuple(other for other in ranked if other not in roles)
-            return Verdict(None, unasked, _agreeing(votes, current), False)
+            return Verdict(None, unasked, _agreeing(votes, current))
         if roles[address].name == MASTER:
             return _chosen(address, epoch, current, votes)
     if roles[ranked[0]].name == UNKNOWN and first_stands_out and not strict:
         return _chosen(ranked[0], epoch, current, votes)
     wrong = "; ".join(_wrong(address, roles[address]) for address in ranked)
-    return Verdict(None, (), _agreeing(votes, current), False, wrong)
+    return Verdict(None, (), _agreeing(votes, current), wrong)
 
 
 def _named_by_most(votes: t.Sequence[Vote], current: t.Optional[Current], roles: t.Mapping[Address, Role],
@@ -109,7 +108,7 @@ def _named_by_most(votes: t.Sequence[Vote], current: t.Optional[Current], roles:
     if not most or roles.get(most[0], Role(MASTER)).name != MASTER:
         return None
     if most[0] not in roles:
-        return Verdict(None, (most[0],), _agreeing(votes, current), False)
+        return Verdict(None, (most[0],), _agreeing(votes, current))
     epochs = [vote.epoch for vote in votes if vote.address == most[0] and vote.epoch is not None]
     return _chosen(most[0], max(epochs, default=None), current, votes)
 
@@ -118,7 +117,7 @@ def _chosen(address: Address, epoch: t.Optional[int], current: t.Optional[Curren
     if epoch is None and current is not None and current.address == address:
         epoch = current.epoch  # nobody told one: what is known of this reign stays
     choice = Current(address, epoch)
-    return Verdict(choice, (), _agreeing(votes, choice), {vote.address for vote in votes} == {address})
+    return Verdict(choice, (), _agreeing(votes, choice))
 
 
 def _wrong(address: Address, role: Role) -> str:

@@ -12,6 +12,8 @@ from st.sentinel.election import Current, Verdict, Vote, decide
 from st.sentinel.masters import MasterRow, Target
 from st.sentinel.prober import Probed
 from st.sentinel.round import FAILOVER, Round
+from st.switch import Switch
+from st.tally import Histogram
 from st.wire.dial import Endpoint, is_loopback
 from st.wire.role import MASTER, REPLICA, UNKNOWN
 
@@ -19,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 STUCK_AFTER = 10.0  # seconds; Sentinels tell each other of a failover every 2 s
 DEMOTED_AFTER = 2  # replies in a row: one may be of the moment in which a failover ends
+GAP_BOUNDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)  # seconds
 PATIENCE = 1.0  # seconds beyond two time-outs for a role; then its absence is what is wrong
 
 
@@ -27,12 +30,14 @@ class Follower:
 
     def __init__(self, tunnel: TunnelSettings, row: MasterRow, nat_map: NatMap,
                  probe: t.Callable[[str, Address], None], on_stale: t.Callable[[str, int], int],
-                 min_sentinels: int = 0, serve_outage: bool = True) -> None:
+                 min_sentinels: int = 0, serve_outage: bool = True,
+                 on_switch: t.Callable[[Switch], None] = lambda switch: None) -> None:
         self.tunnel = tunnel
         self.row = row
         self._translate = nat_map.apply
         self._probe = probe
         self._on_stale = on_stale  # cuts the connections older than a generation, returns how many
+        self._on_switch = on_switch  # is told of each; must not block
         self._probed: t.Dict[Address, Probed] = {}  # of this round
         self._asked: t.Set[Address] = set()  # to be probed in this round
         self._awaited: t.Set[Address] = set()  # asked in the last round, and not answered in it
@@ -47,6 +52,13 @@ class Follower:
         self.settled = False  # nothing unusual: the watcher need not hurry
         self.since = 0.0  # Unix time of the last adoption, read by status
         self.switches = 0
+        self.gaps = Histogram(GAP_BOUNDS)
+
+    def go_on_as(self, other: "Follower") -> None:
+        """Take over what another follower of the same tunnel knew when its watcher ended."""
+        self.condition, self.agreeing, self.since = other.condition, other.agreeing, other.since
+        self.switches, self.gaps = other.switches, other.gaps
+        self._last_good, self._slave_replies = other._last_good, other._slave_replies
 
     def begin(self) -> None:
         """Begin a round: forget what nodes said in the last one; ask the current master while Sentinels are asked."""
@@ -137,15 +149,19 @@ class Follower:
         took = time.monotonic() - started
         gap, self._last_good = started - self._last_good, started
         self.since = time.time()
-        told = dict(epoch=new.epoch, heard=round.heard, sentinels="%d/%d" % (self.agreeing, round.known))
+        agreeing = "%d/%d" % (self.agreeing, round.known)
+        told = dict(epoch=new.epoch, heard=round.heard, sentinels=agreeing)
         told["by"] = ",".join(str(report.sentinel) for report, answer in round.answers(self.tunnel.master)
                               if answer.master and self._known_as(self._translate(answer.master)) == new.address)
         if old is None:
             logger.info(Event("master", tunnel=self.tunnel.name, master=new.address, **told))
         else:
             self.switches += 1
+            self.gaps.observe(gap)
             logger.warning(Event("switch", tunnel=self.tunnel.name, old=old.address, new=new.address, gap="%.1fs" % gap,
                                  closed=closed, took="%.0fms" % (took * 1000), **told))
+            self._on_switch(Switch(self.tunnel.name, self.tunnel.master, old.address, new.address, new.epoch,
+                                   self.since, gap, closed, took, round.heard, agreeing))
         if not new.verified and self.tunnel.role_check != "no":
             logger.warning(Event("role_unknown", tunnel=self.tunnel.name, master=new.address,
                                  error=self._probed[new.address].role.detail, means="used as named by the sentinels"))

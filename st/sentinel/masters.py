@@ -1,5 +1,6 @@
 """The table of masters: for each tunnel its target and generation, and waiting for one."""
 import threading
+import time
 import typing as t
 
 from st.address import Address
@@ -36,6 +37,8 @@ class MasterRow:
         self._held = False  # new connections wait although there is a target
         self._demoted = False  # held because the target said that it is no master
         self._reason = ""
+        self._without = 0.0  # seconds in all without a usable target, until `_without_since`
+        self._without_since: t.Optional[float] = time.monotonic()  # None: it has one
 
     def now(self) -> Snapshot:
         """Return the row as it is."""
@@ -80,6 +83,7 @@ class MasterRow:
             self._target = target
             self._generation += 1
             self._held, self._reason, self._demoted = bool(hold), hold, False
+            self._note_usable()
             self._changed.notify_all()
             return self._generation
 
@@ -94,6 +98,7 @@ class MasterRow:
                 return None
             self._generation += 1
             self._held = self._demoted = True
+            self._note_usable()
             self._changed.notify_all()
             return self._generation
 
@@ -109,6 +114,21 @@ class MasterRow:
             if self._held and not hold:
                 self._changed.notify_all()
             self._held, self._demoted = hold, False
+            self._note_usable()
+
+    def unavailable(self) -> float:
+        """Return the seconds, in all since the start, in which there was no usable target."""
+        with self._changed:
+            since = self._without_since
+            return self._without + (0.0 if since is None else time.monotonic() - since)
+
+    def _note_usable(self) -> None:
+        now, usable, since = time.monotonic(), self._target is not None and not self._held, self._without_since
+        if usable and since is not None:
+            self._without += now - since
+            self._without_since = None
+        elif not usable and since is None:
+            self._without_since = now
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(None if self._held else self._target, self._generation, self._reason)

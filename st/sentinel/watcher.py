@@ -14,7 +14,7 @@ from st.address import Address
 from st.deadline import Deadline
 from st.event import Event
 from st.sentinel.answers import Report
-from st.sentinel.attendance import SLACK, Attendance
+from st.sentinel.attendance import SLACK, Attendance, Questions
 from st.sentinel.crew import Crew
 from st.sentinel.follower import Follower
 from st.sentinel.prober import Probed
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 HURRY = 0.25  # seconds between rounds while anything is unusual
 BREATH = 0.05  # seconds between rounds at the least, however many events and hints there are
 LONGEST_ROUND = 1.0  # seconds; who takes longer is heard in a later round, and holds up nobody
+BEAT = 5.0  # seconds; the watchdogs want to see a sign of life however rarely Sentinels are asked
 PEERS_EVERY = 10  # rounds between two looks at which other Sentinels there are
 
 
@@ -86,6 +87,10 @@ class Watcher:
         """Return the newest report of each Sentinel."""
         return dict(self._attendance.last)
 
+    def questions(self) -> t.Dict[Address, Questions]:
+        """Return what was counted of each Sentinel."""
+        return dict(self._attendance.questions)
+
     def _run(self) -> None:
         wake = Wake("poll", "start")
         while not self._stopping:
@@ -146,7 +151,7 @@ class Watcher:
             due = started + (BREATH if self._again is not None else pause)
             if now >= due:
                 break
-            self._take(due - now, complete=True)
+            self._take(min(due - now, BEAT), complete=True)
         return self._again or Wake("poll", "")
 
     def _take(self, seconds: t.Optional[float], complete: bool) -> None:

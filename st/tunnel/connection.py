@@ -14,7 +14,7 @@ from st.sentinel.masters import MasterRow, Snapshot, Target
 from st.tunnel.refusal import Refused, linger, no_master, say
 from st.tunnel.registry import Registry
 from st.tunnel.relay import Relay
-from st.tunnel.upstream import NotMaster, prepare
+from st.tunnel.upstream import Gauges, NotMaster, prepare
 from st.wire.dial import interrupt, interrupt_at_once, reset_on_close, set_keepalive
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class Tunnel(t.NamedTuple):
     settings: TunnelSettings
     row: MasterRow
     registry: Registry
+    gauges: Gauges
     hint: t.Callable[[str], None]  # tells the watcher that something looks like a switch
 
 
@@ -49,6 +50,8 @@ class Connection:
         self._closed = False
         self._relay: t.Optional[Relay] = None
         self._started = time.monotonic()
+        self.since = time.time()  # Unix time at which it was accepted
+        self._master: t.Optional[Target] = None  # where it carries to
         self._failures = 0  # tries in a row to reach a master
         self._seen = (-1, -1)  # what it had carried when the thread that drains looked last
 
@@ -94,6 +97,11 @@ class Connection:
     def waiting(self) -> bool:
         """True until it carries bytes to a master."""
         return not self._carrying
+
+    @property
+    def master(self) -> t.Optional[Target]:
+        """Where it carries bytes to; None while it waits."""
+        return self._master
 
     def cut_if_quiet(self, why: str) -> None:
         """End it unless a reply may be on its way. Asked now and then by one thread: a long reply moves in between."""
@@ -146,7 +154,7 @@ class Connection:
                 with self._lock:
                     self._generation = snapshot.generation  # before anything is dialled: from now on a switch finds it
                 first_reply = self._try(snapshot.target, deadline)
-                if self._carry():
+                if self._carry(snapshot.target):
                     logger.debug(self._event("open", master=snapshot.target.address))
                     return first_reply
             except (PeerError, OSError) as error:
@@ -163,17 +171,19 @@ class Connection:
             self._drop_upstream()
             self._upstream = socket.socket(target.endpoint.family, socket.SOCK_STREAM)
         patience = Deadline(max(deadline.left() or 0.0, self._tunnel.settings.connect_timeout))
-        return prepare(self._upstream, target, self._tunnel.settings, patience, self._check_current)
+        return prepare(self._upstream, target, self._tunnel.settings, patience, self._tunnel.gauges,
+                       self._check_current)
 
     def _check_current(self) -> None:
         """Raise when a switch or a cut came before the socket was connected: no interrupt could reach it then."""
         if self._cut or self._tunnel.row.generation != self._generation:
             raise PeerUnreachable("a switch came before the connection")
 
-    def _carry(self) -> bool:
+    def _carry(self, target: Target) -> bool:
         """Begin to carry bytes, unless the target became stale: the check and the change are one step."""
         with self._lock:
             self._carrying = not self._cut and self._tunnel.row.generation == self._generation
+            self._master = target if self._carrying else None
         self._check_wanted()
         return self._carrying
 

@@ -18,6 +18,7 @@ from st.sentinel.masters import MasterRow
 from st.tunnel.connection import Connection, Tunnel
 from st.tunnel.refusal import FULL, LINGER, say, swallow
 from st.tunnel.registry import Registry
+from st.tunnel.upstream import Gauges
 from st.wire.dial import Endpoint, interrupt
 
 logger = logging.getLogger(__name__)
@@ -78,14 +79,15 @@ class TunnelServer(socketserver.ThreadingTCPServer):
 
     def __init__(self, settings: TunnelSettings, row: MasterRow, seats: Seats, hint: t.Callable[[str], None]) -> None:
         self.registry = Registry()
+        self.gauges = Gauges()
         self.refused = {"limit": 0, "no_thread": 0}  # counted by the listener thread alone
         self.beat = time.monotonic()  # when the listener thread last went round, read by status
-        self._tunnel = Tunnel(settings, row, self.registry, hint)
+        self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint)
         self._seats = seats
         self._most = min(settings.max_connections or seats.total, seats.total)
         self._stopping = threading.Event()
         self._starved_at = -STARVED_AGAIN  # monotonic time of the last want of descriptors
-        self._thread = threading.Thread(target=self.serve_forever, name="listen %s" % settings.name, daemon=True)
+        self._thread = self._new_thread()
         self.address_family, address = _bind_address(settings)
         try:
             super().__init__(address, Connection)  # type: ignore[arg-type]
@@ -107,6 +109,11 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         return endpoint.sockaddr[0] == mine.host or (mine.host in ("0.0.0.0", "::") and _is_local(endpoint))
 
     @property
+    def row(self) -> MasterRow:
+        """The row that its connections follow."""
+        return self._tunnel.row
+
+    @property
     def limit(self) -> int:
         """How many connections it takes at the most."""
         return self._most
@@ -125,6 +132,30 @@ class TunnelServer(socketserver.ThreadingTCPServer):
                 self._thread.join(deadline.left())
             self.server_close()
             self._seats.close_lingering(all_of_them=True)
+
+    def resume(self) -> None:
+        """Listen and accept again after `stop`; when that fails, a line in the log says so."""
+        try:
+            self.socket = socket.socket(self.address_family, self.socket_type)
+            self.server_bind()
+            self.server_activate()
+        except OSError as error:
+            self.socket.close()
+            logger.error(Event("listen_lost", tunnel=self._tunnel.settings.name, listen=self.address, error=error,
+                               means="reload, or restart, to listen again"))
+            return
+        self._stopping.clear()
+        self._thread = self._new_thread()
+        self._thread.start()
+
+    def adjust(self, settings: TunnelSettings) -> None:
+        """Let other settings apply to the connections that come from now on; address and master are as before."""
+        self._tunnel = self._tunnel._replace(settings=settings)
+        self._most = min(settings.max_connections or self._seats.total, self._seats.total)
+
+    def _new_thread(self) -> threading.Thread:
+        name = "listen %s" % self._tunnel.settings.name
+        return threading.Thread(target=self.serve_forever, name=name, daemon=True)
 
     def get_request(self) -> t.Tuple[socket.socket, t.Any]:
         """Accept one client. Without descriptors: pause, or poll would report the same client for ever."""

@@ -1,26 +1,36 @@
 """Reach the master for one client: dial, and ask for its role on that same socket before any client byte."""
 import socket
 import threading
+import time
 import typing as t
 
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.errors import PeerError
 from st.sentinel.masters import Target
+from st.tally import Histogram, Tally
 from st.wire.conversation import Conversation
 from st.wire.dial import connect, dial, set_keepalive, set_user_timeout
-from st.wire.role import MASTER, UNKNOWN, Role, ask_role
+from st.wire.role import MASTER, REPLICA, UNKNOWN, Role, ask_role
 
-
-# No more connections at a time than st.ops.limits keeps descriptors back for.
-_apart = threading.BoundedSemaphore(8)
+CONNECT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
+MOST_APART = 4  # connections of our own at a time for each tunnel; st.ops.limits keeps descriptors back for them
 
 
 class NotMaster(PeerError):
     """The node was reached and says that it is no master, or does not tell where that is demanded."""
 
 
-def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patience: Deadline,
+class Gauges:
+    """What is counted while the connections of one tunnel reach for its master, and how many may ask apart."""
+
+    def __init__(self) -> None:
+        self.role_checks = Tally("master", "replica", "unknown", "error")
+        self.connect_seconds = Histogram(CONNECT_BOUNDS)
+        self.apart = threading.BoundedSemaphore(MOST_APART)
+
+
+def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patience: Deadline, gauges: Gauges,
             connected: t.Callable[[], None] = lambda: None) -> bytes:
     """Connect a client's leg to the target and check its role; raise PeerError. The caller owns the socket.
 
@@ -28,32 +38,42 @@ def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patie
     role: a hung master still completes TCP handshakes, and waiting on one socket is kinder to it than dialling again.
     `connected` is called in between and may raise PeerError.
     """
+    started = time.monotonic()
     connect(sock, target.endpoint, Deadline(settings.connect_timeout))
+    gauges.connect_seconds.observe(time.monotonic() - started)
     connected()
     set_keepalive(sock, settings.keepalive)
     set_user_timeout(sock, settings.user_timeout)
     if settings.role_check == "no":
         return b""
     conversation = Conversation(sock, str(target.address))
-    role = ask_role(conversation, patience)
-    if role.name == UNKNOWN and settings.redis_password is not None:
-        role = _ask_apart(target, settings, patience)
+    try:
+        role = ask_role(conversation, patience)
+        if role.name == UNKNOWN and settings.redis_password is not None:
+            role = _ask_apart(target, settings, patience, gauges.apart)
+    except PeerError:
+        gauges.role_checks.count("error")
+        raise
+    gauges.role_checks.count(_RESULTS.get(role.name, "error"))
     _demand_master(role, target, settings.role_check == "strict")
     return conversation.rest()
 
 
-def _ask_apart(target: Target, settings: TunnelSettings, patience: Deadline) -> Role:
+_RESULTS = {MASTER: "master", REPLICA: "replica", UNKNOWN: "unknown"}
+
+
+def _ask_apart(target: Target, settings: TunnelSettings, patience: Deadline, apart: t.Any) -> Role:
     """Ask on a connection of our own: logging in on the client's would make the client that user.
 
     Nobody can interrupt this one at a switch, and it takes the place of others: so it is never as patient as `hold`.
     """
     patience = Deadline(patience.left(settings.connect_timeout))
-    if not _apart.acquire(timeout=patience.left() or 0):
+    if not apart.acquire(timeout=patience.left() or 0):
         return Role(UNKNOWN, "too many others are being asked")
     try:
         return _ask_with_password(target, settings, patience)
     finally:
-        _apart.release()
+        apart.release()
 
 
 def _ask_with_password(target: Target, settings: TunnelSettings, patience: Deadline) -> Role:

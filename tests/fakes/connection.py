@@ -29,6 +29,7 @@ class Connection:
         self.received = 0  # bytes
         self.protocol = 2  # HELLO changes it
         self.authenticated = False
+        self.masters: t.Dict[str, t.Any] = {}  # a Sentinel's, as the commands that came together see them
         self.channels: t.Set[bytes] = set()
         self.patterns: t.Set[bytes] = set()
         self._sock = sock
@@ -103,8 +104,10 @@ class Connection:
 
     def _obey(self, parser: RequestParser, data: bytes) -> None:
         try:
-            slow: t.List[bytes] = []  # sent byte by byte, but executed together, as a real server does
-            for command in parser.feed(data):
+            slow: t.List[bytes] = []  # sent byte by byte, but executed together
+            batch = list(parser.feed(data))
+            self.server.begin_batch(self)
+            for command in batch:
                 self.commands.append(command)
                 reply = self.server.respond(self, command)
                 if self.server.fault == "one_byte":

@@ -51,9 +51,16 @@ class FakeSentinel(RedisLike):
         super().__init__(host)
         self.runid = runid_of(self.address)
 
+    def begin_batch(self, connection: Connection) -> None:
+        """Note what the commands that came together shall see: no switch comes in between."""
+        connection.masters = dict(self.masters)
+
     def master_fields(self, name: str) -> t.Dict[str, str]:
         """Return the fields of SENTINEL MASTER; a test may change some and set the dict as a reply."""
-        address, epoch, flags = self.masters[name]
+        return self._fields_of(name, self.masters[name])
+
+    def _fields_of(self, name: str, monitored: t.Tuple[Address, int, str]) -> t.Dict[str, str]:
+        address, epoch, flags = monitored
         fields = _fields(name, address, runid_of(address), flags, "master")
         return dict(fields, **{
             "config-epoch": str(epoch), "num-slaves": str(len(self.replicas.get(name, ()))),
@@ -85,12 +92,13 @@ class FakeSentinel(RedisLike):
 
     def sentinel_get_master_addr_by_name(self, connection: Connection, name: bytes) -> Value:
         """Reply with host and port, both strings, or nil."""
-        known = self.masters.get(name.decode())
+        known = connection.masters.get(name.decode())
         return [known[0][0], str(known[0][1])] if known else NIL_ARRAY
 
     def sentinel_master(self, connection: Connection, name: bytes) -> Value:
         """Reply with the fields of one master."""
-        return self.master_fields(name.decode()) if name.decode() in self.masters else NO_SUCH_MASTER
+        known = connection.masters.get(name.decode())
+        return self._fields_of(name.decode(), known) if known else NO_SUCH_MASTER
 
     def sentinel_masters(self, connection: Connection) -> Value:
         """Reply with the fields of every master."""

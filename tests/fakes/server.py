@@ -81,6 +81,9 @@ class FakeServer:
         """Return the reply to `command`."""
         raise NotImplementedError
 
+    def begin_batch(self, connection: Connection) -> None:
+        """Called before the commands that came together: a real server executes them with nothing in between."""
+
     def drop_all(self, reset: bool = False) -> None:
         """Close (or reset) every open connection, and return when that is done."""
         connections = self.open

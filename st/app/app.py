@@ -1,0 +1,229 @@
+"""The life of everything: start, reload, stop."""
+import errno
+import logging
+import threading
+import time
+import typing as t
+
+from st.address import Address
+from st.app.changes import Changes, compare
+from st.app.parts import Lane, Parts
+from st.config.values import Settings, TunnelSettings
+from st.deadline import Deadline
+from st.errors import ListenError
+from st.event import Event
+from st.ops.holder import holder_of
+from st.ops.measures import ClientStatus, Measures
+from st.ops.status import ProcessStatus
+from st.sentinel.answers import Credentials
+from st.sentinel.crew import Brief, Crew
+from st.sentinel.follower import Follower
+from st.sentinel.masters import MasterRow
+from st.sentinel.watcher import Watcher
+from st.switch import Switch
+from st.tunnel.server import Seats, TunnelServer
+from st.wire.dial import Endpoint
+
+logger = logging.getLogger(__name__)
+
+QUIET_LOOK = 0.1  # seconds between two looks for quiet connections while draining
+CUT_WAIT = 2.0  # seconds for connections that were cut to be closed by their threads
+STOP_WAIT = 2.0  # seconds for the watcher and its workers
+REPORT_SLACK = 0.5  # seconds beyond sentinel_timeout for the first reports after a reload
+RELOAD_DRAIN = 3.0  # seconds, at the most, that a reload waits for the connections of tunnels that go
+
+Servers = t.Mapping[str, TunnelServer]
+
+
+class App:
+    """All tunnels of one configuration. `start` once, `stop` from any thread, as often as you like.
+
+    `on_switch` is called by the watcher thread and must not block.
+    """
+
+    def __init__(self, settings: Settings, room: int,
+                 on_switch: t.Callable[[Switch], None] = lambda switch: None) -> None:
+        self._started = time.time()
+        self._seats = Seats(room)
+        self._on_switch = on_switch
+        self._changing = threading.Lock()  # held by `reload`, so that there is one at a time
+        self._stopping = False
+        self._parts = self._combine(settings, {})
+
+    def start(self) -> None:
+        """Listen on every address, then begin to watch and to accept; raise ListenError and leave nothing behind."""
+        settings = self._parts.settings
+        rows = {tunnel.name: MasterRow(tunnel.name, tunnel.master) for tunnel in settings.tunnels}
+        servers = self._listen_all(settings.tunnels, rows)
+        self._parts = self._combine(settings, servers)
+        try:
+            self._parts.watcher.start()
+            for server in servers.values():
+                server.start()
+        except BaseException:
+            self.stop(0)
+            raise
+
+    def reload(self, settings: Settings) -> Changes:
+        """Change to another configuration and return what is different; raise ListenError with nothing changed.
+
+        Connections of tunnels that stay go on. Those of tunnels that go get a moment to become quiet.
+        """
+        with self._changing:
+            old = self._parts
+            changes = compare(old.settings, settings)
+            if self._stopping or not (changes.process or changes.leaving or changes.arriving or changes.adjusted):
+                return changes
+            leaving = {name: old.lanes[name].server for name in changes.leaving}
+            fresh = self._exchange(leaving, [each for each in settings.tunnels if each.name in changes.arriving])
+            try:
+                self._retire(list(leaving.values()), Deadline(min(settings.drain, RELOAD_DRAIN)), "reload")
+                old.watcher.stop(Deadline(STOP_WAIT))
+            finally:  # whatever happened: from here on the new ones serve
+                kept = {name: lane.server for name, lane in old.lanes.items() if name not in leaving}
+                for tunnel in settings.tunnels:
+                    if tunnel.name in kept:
+                        kept[tunnel.name].adjust(tunnel)
+                self._parts = self._combine(settings, dict(kept, **fresh), old)
+                self._parts.watcher.start()
+                for server in fresh.values():
+                    server.start()
+            self._await_reports(Deadline(settings.sentinel_timeout + REPORT_SLACK))
+        if self._stopping:  # while this went on: what is new must end too
+            self.stop(0)
+        return changes
+
+    def stop(self, drain: float) -> None:
+        """Stop accepting, let connections end for `drain` seconds, cut the rest, end all threads."""
+        self._stopping = True
+        parts = self._parts
+        self._retire([lane.server for lane in parts.lanes.values()], Deadline(drain), "shutdown")
+        parts.watcher.stop(Deadline(STOP_WAIT))
+
+    def wait_master(self, deadline: Deadline) -> t.List[str]:
+        """Wait until every tunnel has a master; return why each of the others has none."""
+        late = []
+        for name, lane in self._parts.lanes.items():
+            snapshot = lane.follower.row.wait_usable(deadline)
+            if snapshot.target is None:
+                late.append("%s: %s" % (name, snapshot.reason or "no master"))
+        return late
+
+    def status(self) -> ProcessStatus:
+        """Return the state of everything, as it is now."""
+        return self._parts.status(self._started)
+
+    def measures(self) -> Measures:
+        """Return what is counted beyond the status."""
+        return self._parts.measures()
+
+    def clients(self) -> t.List[ClientStatus]:
+        """Return all open connections, in the order in which they came."""
+        return self._parts.clients()
+
+    def kill(self, number: int) -> bool:
+        """End the connection with this id; False when there is none."""
+        for lane in self._parts.lanes.values():
+            for connection in lane.server.registry.connections():
+                if connection.id == number:
+                    connection.cut("admin")
+                    return True
+        return False
+
+    def stalled(self, seconds: float) -> t.List[str]:
+        """Return the threads that have shown no sign of life for so long: the watcher and the listeners."""
+        return self._parts.stalled(seconds)
+
+    def _combine(self, settings: Settings, servers: Servers, old: t.Optional[Parts] = None) -> Parts:
+        """Return these servers with followers and a watcher of their own, which go on where the `old` ones were."""
+        before = old.lanes if old else {}
+        discovered = old.crew.discovered if old and settings.discover else ()
+        crew = Crew(Brief(settings.sentinels, Credentials(settings.sentinel_user, settings.sentinel_password),
+                          settings.sentinel_timeout, settings.events, settings.discover, settings.nat_map.apply,
+                          settings.tunnels, self._is_own), discovered)
+        lanes = {}
+        for tunnel in settings.tunnels:
+            server = servers.get(tunnel.name)
+            if server is not None:
+                follower = Follower(tunnel, server.row, settings.nat_map, crew.probe, self._cut_stale,
+                                    settings.min_sentinels, settings.sentinel_outage == "serve", self._on_switch)
+                if tunnel.name in before and before[tunnel.name].server is server:
+                    follower.go_on_as(before[tunnel.name].follower)
+                lanes[tunnel.name] = Lane(tunnel, server, follower)
+        watcher = Watcher(crew, [lane.follower for lane in lanes.values()], settings.poll, settings.sentinel_timeout)
+        crew.report_to(watcher.post, lambda channel: watcher.wake("event", channel))
+        return Parts(settings, lanes, crew, watcher)
+
+    def _listen_all(self, tunnels: t.Sequence[TunnelSettings], rows: t.Mapping[str, MasterRow]) -> Servers:
+        """Return a server for each tunnel, all or none; raise ListenError."""
+        servers: t.Dict[str, TunnelServer] = {}
+        try:
+            for tunnel in tunnels:
+                servers[tunnel.name] = self._listen(tunnel, rows[tunnel.name])
+        except BaseException:
+            for server in servers.values():
+                server.stop(Deadline(STOP_WAIT))
+            raise
+        return servers
+
+    def _listen(self, tunnel: TunnelSettings, row: MasterRow) -> TunnelServer:
+        try:
+            return TunnelServer(tunnel, row, self._seats, self._hint)
+        except ListenError as error:
+            holder = holder_of(Address(tunnel.listen, tunnel.port)) if error.errno == errno.EADDRINUSE else None
+            if holder is None:
+                raise
+            raise ListenError("%s: %s" % (error, holder), error.errno) from error
+
+    def _exchange(self, leaving: Servers, arriving: t.Sequence[TunnelSettings]) -> Servers:
+        """Listen for those that arrive, where need be on the ports of those that leave; raise ListenError."""
+        rows = {tunnel.name: MasterRow(tunnel.name, tunnel.master) for tunnel in arriving}
+        ports = {server.address.port for server in leaving.values()}
+        free = self._listen_all([tunnel for tunnel in arriving if tunnel.port not in ports], rows)
+        taken = [server for server in leaving.values() if server.address.port in {each.port for each in arriving}]
+        for server in taken:
+            server.stop(Deadline(STOP_WAIT))
+        try:
+            return dict(free, **self._listen_all([tunnel for tunnel in arriving if tunnel.port in ports], rows))
+        except BaseException:
+            for server in free.values():
+                server.stop(Deadline(STOP_WAIT))
+            for server in taken:
+                server.resume()
+            raise
+
+    def _retire(self, servers: t.Sequence[TunnelServer], drain: Deadline, why: str) -> None:
+        """Stop accepting, cut connections at a moment when no reply is on its way, and the rest at the deadline."""
+        for server in servers:
+            server.stop(Deadline(STOP_WAIT))
+        while not drain.passed() and any(len(server.registry) for server in servers):
+            for connection in [each for server in servers for each in server.registry.connections()]:
+                connection.cut_if_quiet(why)
+            time.sleep(drain.left(QUIET_LOOK) or 0)
+        for server in servers:
+            server.registry.cut_all(why)
+        self._wait_empty(servers, Deadline(CUT_WAIT))
+
+    def _wait_empty(self, servers: t.Sequence[TunnelServer], deadline: Deadline) -> None:
+        while any(len(server.registry) for server in servers) and not deadline.passed():
+            time.sleep(0.005)
+        left = sum(len(server.registry) for server in servers)
+        if left:
+            logger.warning(Event("threads_left", connections=left, means="they end with the process"))
+
+    def _await_reports(self, deadline: Deadline) -> None:
+        """Wait until each Sentinel was asked once, so that the next status tells of all."""
+        parts = self._parts
+        while set(parts.crew.sentinels()) - set(parts.watcher.reports()) and not self._stopping:
+            if deadline.passed():
+                break
+            time.sleep(0.01)
+
+    def _is_own(self, endpoint: Endpoint) -> bool:
+        return any(lane.server.listens_at(endpoint) for lane in self._parts.lanes.values())
+
+    def _cut_stale(self, tunnel: str, generation: int) -> int:
+        return self._parts.lanes[tunnel].server.registry.cut_older(generation)
+
+    def _hint(self, detail: str) -> None:
+        self._parts.watcher.wake("hint", detail)

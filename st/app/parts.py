@@ -1,0 +1,93 @@
+"""What an App is made of between two reloads, and what is seen of it from outside."""
+import os
+import time
+import typing as t
+
+from st import __version__
+from st.config.values import Settings, TunnelSettings
+from st.ops.measures import ClientStatus, Measures, SentinelMeasures, TunnelMeasures
+from st.ops.status import NO_MASTER, STARTING, UP, ProcessStatus, SentinelStatus, TunnelStatus
+from st.sentinel.attendance import Questions
+from st.sentinel.crew import Crew
+from st.sentinel.follower import Follower
+from st.sentinel.watcher import Watcher
+from st.tunnel.server import TunnelServer
+
+
+class Lane(t.NamedTuple):
+    """All that belongs to one tunnel."""
+
+    settings: TunnelSettings
+    server: TunnelServer
+    follower: Follower
+
+
+class Parts(t.NamedTuple):
+    """All that works together. A reload makes a new one, so that whoever looks sees one state or the other."""
+
+    settings: Settings
+    lanes: t.Mapping[str, Lane]
+    crew: Crew
+    watcher: Watcher
+
+    def status(self, started: float) -> ProcessStatus:
+        """Return the state of everything, as it is now."""
+        reports = self.watcher.reports()
+        sentinels = []
+        for sentinel in self.crew.sentinels():
+            report = reports.get(sentinel)
+            error = report.error if report else "not asked yet"
+            sentinels.append(SentinelStatus(str(sentinel), sentinel in self.settings.sentinels, not error,
+                                            self.crew.hears_events(sentinel),
+                                            None if report is None or error else report.latency, error))
+        tunnels = tuple(_tunnel_status(lane) for lane in self.lanes.values())
+        return ProcessStatus(__version__, os.getpid(), started, tunnels, tuple(sentinels))
+
+    def measures(self) -> Measures:
+        """Return what is counted beyond the status."""
+        questions = self.watcher.questions()
+        return Measures({name: _tunnel_measures(lane) for name, lane in self.lanes.items()},
+                        {str(sentinel): _sentinel_measures(questions.get(sentinel) or Questions())
+                         for sentinel in self.crew.sentinels()})
+
+    def clients(self) -> t.List[ClientStatus]:
+        """Return all open connections, in the order in which they came."""
+        found = []
+        for name, lane in self.lanes.items():
+            for connection in lane.server.registry.connections():
+                master = connection.master
+                found.append(ClientStatus(connection.id, name, connection.peer, str(master.address) if master else None,
+                                          connection.since, *connection.carried()))
+        return sorted(found)
+
+    def stalled(self, seconds: float) -> t.List[str]:
+        """Return the threads that have shown no sign of life for so long: the watcher and the listeners."""
+        oldest = time.monotonic() - seconds
+        stalled = ["watcher"] if self.watcher.beat < oldest else []
+        return stalled + ["listen %s" % name for name, lane in self.lanes.items() if lane.server.beat < oldest]
+
+
+def _tunnel_status(lane: Lane) -> TunnelStatus:
+    tunnel, server, follower = lane
+    row, counts, target = follower.row.now(), server.registry.counts(), follower.row.current()
+    condition = follower.condition.state
+    state = STARTING if not condition else NO_MASTER if condition == NO_MASTER else UP
+    refused = dict(server.refused, no_master=counts.closed.get("no_master", 0))
+    return TunnelStatus(
+        name=tunnel.name, master_name=tunnel.master, role="master", listen=str(server.address), state=state,
+        master=str(target.address) if target else None, epoch=target.epoch if target else None,
+        since=follower.since or None, verified=bool(target and target.verified),
+        sentinels_agreeing=follower.agreeing, clients=counts.open, held=counts.held, max_connections=server.limit,
+        accepted=counts.accepted, refused={why: number for why, number in refused.items() if number},
+        closed=counts.closed, switches=follower.switches, bytes_to_master=counts.to_master,
+        bytes_to_client=counts.to_client, reason=row.reason)
+
+
+def _tunnel_measures(lane: Lane) -> TunnelMeasures:
+    gauges = lane.server.gauges
+    return TunnelMeasures(gauges.role_checks.counts(), gauges.connect_seconds.distribution(),
+                          lane.follower.gaps.distribution(), lane.follower.row.unavailable())
+
+
+def _sentinel_measures(questions: Questions) -> SentinelMeasures:
+    return SentinelMeasures(questions.results.counts(), questions.seconds.distribution())

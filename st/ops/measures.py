@@ -1,0 +1,39 @@
+"""What is measured beyond the status, for the metrics. Values only; docs of each name stand with the metrics."""
+import typing as t
+
+from st.tally import Distribution
+
+
+class TunnelMeasures(t.NamedTuple):
+    """Of one tunnel: results of role checks, seconds to connect to the master, gaps of switches, seconds without."""
+
+    role_checks: t.Mapping[str, int]  # master, replica, unknown, error
+    connect_seconds: Distribution
+    gap_seconds: Distribution
+    unavailable_seconds: float  # in all, since the start, without a usable master
+
+
+class SentinelMeasures(t.NamedTuple):
+    """Of one Sentinel: results of questions, and the seconds that they took."""
+
+    queries: t.Mapping[str, int]  # ok, unknown_name, noauth, timeout, error
+    query_seconds: Distribution
+
+
+class Measures(t.NamedTuple):
+    """Of all tunnels by their names, and of all Sentinels by their addresses, as in the status."""
+
+    tunnels: t.Mapping[str, TunnelMeasures]
+    sentinels: t.Mapping[str, SentinelMeasures]
+
+
+class ClientStatus(t.NamedTuple):
+    """One open connection; `master` is None while it is held, times are Unix times, `client` is HOST:PORT."""
+
+    id: int
+    tunnel: str
+    client: str
+    master: t.Optional[str]
+    since: float
+    bytes_to_master: int
+    bytes_to_client: int

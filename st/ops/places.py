@@ -1,0 +1,70 @@
+"""Where a process keeps its control socket, lock and history, unless it is told: where no cleaner comes by."""
+import hashlib
+import os
+import pwd
+import typing as t
+
+from st.config.load import DEFAULT_FILES
+from st.config.values import Settings
+
+NAME = "sentinel-tunnel"
+RUN = "/run/" + NAME  # made by systemd (RuntimeDirectory) or by root; gone after a reboot, like the processes
+STATE = "/var/lib/" + NAME
+
+
+class Places(t.NamedTuple):
+    """Paths; None: off. Those `chosen` were written by somebody, so that failing there is an error."""
+
+    control: t.Optional[str]
+    lock: t.Optional[str]
+    history: t.Optional[str]
+    chosen: t.FrozenSet[str]  # names of settings
+
+
+def places(settings: Settings, source: t.Optional[str], environ: t.Mapping[str, str]) -> Places:
+    """Return where the process with these settings, read from the file `source`, keeps its files."""
+    name = instance(source, environ)
+    control = _resolve(settings.control, os.path.join(_runtime_directory(environ), name + ".sock"))
+    # Beside the control socket: who gives a second process a socket of its own means a second process.
+    beside = os.path.splitext(control)[0] if control else os.path.join(_runtime_directory(environ), name)
+    lock = _resolve(settings.lock, beside + ".lock")
+    history = _resolve(settings.history_file, os.path.join(_state_directory(environ), name + ".history"))
+    named = {"control": settings.control, "lock": settings.lock, "history_file": settings.history_file}
+    return Places(control, lock, history, frozenset(key for key, value in named.items() if value not in ("auto", "off")))
+
+
+def instance(source: t.Optional[str], environ: t.Mapping[str, str]) -> str:
+    """Return the name that tells this process from those with other configurations, made from its file."""
+    usual = [os.path.realpath(os.path.join(_home(environ), path[2:]) if path.startswith("~/") else path)
+             for path in DEFAULT_FILES[1:]]
+    if source is None or os.path.realpath(source) in usual:
+        return NAME
+    stem = os.path.splitext(os.path.basename(source))[0]
+    return "%s-%s" % (stem, hashlib.sha256(os.fsencode(os.path.realpath(source))).hexdigest()[:8])
+
+
+def _resolve(value: str, automatic: str) -> t.Optional[str]:
+    return {"auto": automatic, "off": None}.get(value, value)
+
+
+def _runtime_directory(environ: t.Mapping[str, str]) -> str:
+    if os.geteuid() == 0 or os.access(RUN, os.W_OK):
+        return RUN
+    # Not XDG_RUNTIME_DIR: it vanishes when the user logs out.
+    return os.path.join(environ.get("XDG_CACHE_HOME") or os.path.join(_home(environ), ".cache"), NAME)
+
+
+def _state_directory(environ: t.Mapping[str, str]) -> str:
+    if os.geteuid() == 0 or os.access(STATE, os.W_OK):
+        return STATE
+    return os.path.join(environ.get("XDG_STATE_HOME") or os.path.join(_home(environ), ".local", "state"), NAME)
+
+
+def _home(environ: t.Mapping[str, str]) -> str:
+    home = environ.get("HOME")
+    if home:
+        return home
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:  # a container's user that has no entry
+        return "/"
