@@ -1,9 +1,11 @@
 """The program as a process, for tests: started, read, sent signals, and never left behind."""
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import typing as t
 
 from tests.waiting import FACTOR, wait_until
@@ -11,13 +13,25 @@ from tests.waiting import FACTOR, wait_until
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+def own_places(directory: str) -> t.Dict[str, str]:
+    """Return the variables that keep a process's files in a directory: those of root share one place else."""
+    return {"SENTINEL_TUNNEL_CONTROL": os.path.join(directory, "control.sock"),
+            "SENTINEL_TUNNEL_HISTORY_FILE": os.path.join(directory, "history")}
+
+
 class Program:
-    """`sentinel-tunnel WORDS` in a directory of its own; a context manager that kills what still runs."""
+    """`sentinel-tunnel WORDS` in a directory of its own; a context manager that kills what still runs.
+
+    Its control socket, and with it its lock, are its own too, unless `environ` says otherwise: see `own_places`.
+    """
 
     def __init__(self, directory: pathlib.Path, *words: str, environ: t.Optional[t.Mapping[str, str]] = None,
                  before: t.Sequence[str] = ()) -> None:
+        self._private = tempfile.mkdtemp(prefix="st-")  # a pytest path may be longer than a unix socket's, 107 bytes
         own = {name: value for name, value in os.environ.items() if not name.startswith("SENTINEL_TUNNEL_")}
-        own.update({"HOME": str(directory), "PYTHONPATH": ROOT}, **(environ or {}))
+        own.update({"HOME": str(directory), "PYTHONPATH": ROOT}, **own_places(self._private))
+        own.update(environ or {})
+        self.control = own["SENTINEL_TUNNEL_CONTROL"]
         self._paths = [directory / "stdout", directory / "stderr"]
         with open(str(self._paths[0]), "ab") as out, open(str(self._paths[1]), "ab") as errors:
             self.process = subprocess.Popen([*before, sys.executable, "-m", "st", *words], stdin=subprocess.DEVNULL,
@@ -30,6 +44,7 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        shutil.rmtree(self._private, ignore_errors=True)
 
     @property
     def out(self) -> str:

@@ -11,6 +11,7 @@ from st.address import Address
 from tests.live.bed import Bed
 from tests.live.node import HOST, free_port
 from tests.live.talk import Talk
+from tests.programs import own_places
 from tests.waiting import FACTOR, wait_until
 
 
@@ -32,14 +33,17 @@ def sentinel_words(bed: Bed) -> t.List[str]:
 class Tunnel:
     """`sentinel-tunnel run` with a tunnel for each master name of a bed, and further `options`; a context manager.
 
-    `program` are the words that start it, `environ` is its environment when it is not ours.
+    `program` are the words that start it, `environ` is its environment when it is not ours. Its control socket and
+    lock are its own in any case: several run at a time.
     """
 
     def __init__(self, bed: Bed, *options: str, program: t.Sequence[str] = PROGRAM,
                  environ: t.Optional[t.Mapping[str, str]] = None) -> None:
         self.addresses = {name: Address(HOST, free_port()) for name in bed.names}
         self._log = os.path.join(bed.directory, "tunnel-%d.log" % self.addresses[bed.names[0]].port)
-        self._environ = environ
+        places = os.path.join(bed.directory, str(self.addresses[bed.names[0]].port))
+        os.makedirs(places, exist_ok=True)
+        self._environ = dict(own_places(places), **(os.environ if environ is None else environ))
         self._words = list(program) + ["run"]
         self._words += ["%s=%s" % (name, address) for name, address in self.addresses.items()]
         self._words += sentinel_words(bed) + list(options)
