@@ -1,4 +1,5 @@
-"""The process that runs tunnels in the foreground: limits, log, signals, and what a person is told at the start."""
+"""The process that runs tunnels: limits, log, signals, reload, and what a person is told at the start."""
+import contextlib
 import logging
 import signal
 import threading
@@ -8,13 +9,14 @@ from st import __version__
 from st.app import App
 from st.config import Loaded
 from st.deadline import Deadline
-from st.errors import NoMasterError
+from st.errors import NoMasterError, SentinelTunnelError
 from st.event import Event
+from st.ops.errands import Errands
 from st.ops.limits import raise_descriptor_limit, room, room_event, thread_limit
 from st.ops.logs import Log, configure
+from st.ops.signals import POKED, STOP, Signals
 from st.ops.stacks import thread_stacks
 from st.ops.status import UP, ProcessStatus
-from st.ops.signals import STOP, Signals
 from st.sentinel.roster import MOST_DISCOVERED
 
 logger = logging.getLogger(__name__)
@@ -22,10 +24,15 @@ logger = logging.getLogger(__name__)
 STACK = 256 << 10  # bytes; 8 MiB of address space for each thread is refused by `ulimit -v` and small containers
 SIGNAL_LOOK = 0.1  # seconds between two looks for a signal while waiting for masters
 FIRST_LOOK = 1.0  # seconds that the first answers get beyond sentinel_timeout before the mapping is printed
+TICK = 1.0  # seconds between two rounds of what is done regularly
 
 
-def run(loaded: Loaded, say: t.Callable[[str], None], require_master: bool = False) -> None:
-    """Run the tunnels until TERM or INT; raise ListenError, LogFileError, or NoMasterError with `require_master`."""
+def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], None],
+        require_master: bool = False) -> None:
+    """Run the tunnels until TERM or INT; raise ListenError, LogFileError, or NoMasterError with `require_master`.
+
+    `again` reads the configuration anew, for a reload; `say` prints a line for a person.
+    """
     settings = loaded.settings
     threading.stack_size(STACK)
     descriptors, threads = raise_descriptor_limit(), thread_limit()
@@ -34,20 +41,81 @@ def run(loaded: Loaded, say: t.Callable[[str], None], require_master: bool = Fal
         sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
         clients = room(descriptors, len(settings.tunnels), sentinels, threads)
         logger.info(room_event(clients, descriptors, threads))
-        for remark in loaded.warnings + loaded.notes:
-            logger.warning("%s", remark)
-        app = App(settings, clients)
-        app.start()
+        _remark(loaded)
+        _Process(loaded, again, signals, log, clients).run(say, require_master)
+
+
+class _Process:
+    """All that runs beside the tunnels; its methods are for the main thread."""
+
+    def __init__(self, loaded: Loaded, again: t.Callable[[], Loaded], signals: Signals, log: Log, clients: int) -> None:
+        self._loaded = loaded
+        self._again = again
+        self._signals = signals
+        self._log = log
+        self._app = App(loaded.settings, clients)
+        self._errands = Errands(signals.poke)
+        self._last_reload_good = True
+
+    def run(self, say: t.Callable[[str], None], require_master: bool) -> None:
+        """Start, serve until a signal says stop, and stop."""
+        settings = self._loaded.settings
+        with contextlib.ExitStack() as services:
+            services.callback(self._errands.close)
+            self._app.start()
+            try:
+                _introduce(self._app, self._signals, settings.sentinel_timeout, say)
+                if require_master:
+                    _demand_masters(self._app, self._signals, max(tunnel.hold for tunnel in settings.tunnels))
+                self._obey()
+                self._signals.end_at_next()
+                logger.info(Event("stop", drain="%gs" % self._loaded.settings.drain))
+            finally:
+                self._app.stop(self._loaded.settings.drain)
+            logger.info(Event("stopped"))
+
+    def _obey(self) -> None:
+        """Act on signals until one says stop."""
+        while True:
+            number = self._signals.wait(TICK)
+            if number in STOP:
+                return
+            if number == POKED:
+                self._errands.run()
+            elif number == signal.SIGHUP:
+                self._log.reopen()
+                self._reload_by_signal()
+            elif number == signal.SIGUSR1:
+                _log_status(self._app.status())
+
+    def _reload_by_signal(self) -> None:
         try:
-            _introduce(app, signals, settings.sentinel_timeout, say)
-            if require_master:
-                _demand_masters(app, signals, max(tunnel.hold for tunnel in settings.tunnels))
-            _obey(signals, app, log)
-            signals.end_at_next()
-            logger.info(Event("stop", drain="%gs" % settings.drain))
-        finally:
-            app.stop(settings.drain)
-        logger.info(Event("stopped"))
+            self.reload()
+        except SentinelTunnelError:
+            pass  # told in the log; nothing has changed
+
+    def reload(self) -> t.List[str]:
+        """Change to the configuration as it is now and return what changed; raise with nothing changed."""
+        self._last_reload_good = False
+        try:
+            loaded = self._again()
+            settings = loaded.settings
+            self._log.check_file(settings.log_file)
+            changes = self._app.reload(settings)
+            self._log.change(settings.log_level, settings.log_format, settings.log_file)
+        except SentinelTunnelError as error:
+            logger.error(Event("reload_refused", why="; ".join(str(error).splitlines()), means="nothing has changed"))
+            raise
+        self._loaded, self._last_reload_good = loaded, True
+        _remark(loaded)
+        lines = changes.lines()
+        logger.info(Event("reloaded", config=loaded.source or "none", changes="; ".join(lines)))
+        return lines
+
+
+def _remark(loaded: Loaded) -> None:
+    for remark in loaded.warnings + loaded.notes:
+        logger.warning("%s", remark)
 
 
 def _introduce(app: App, signals: Signals, sentinel_timeout: float, say: t.Callable[[str], None]) -> None:
@@ -74,19 +142,6 @@ def _await_masters(app: App, signals: Signals, seconds: float) -> t.List[str]:
         late = app.wait_master(Deadline(deadline.left(SIGNAL_LOOK)))
         if not late or deadline.passed() or signals.pending():
             return late
-
-
-def _obey(signals: Signals, app: App, log: Log) -> None:
-    """Act on signals until one says stop."""
-    while True:
-        number = signals.wait()
-        if number in STOP:
-            return
-        if number == signal.SIGHUP:
-            log.reopen()
-            logger.info(Event("reopened"))
-        elif number == signal.SIGUSR1:
-            _log_status(app.status())
 
 
 def _log_status(status: ProcessStatus) -> None:

@@ -201,7 +201,7 @@ def test_hup_opens_the_log_anew(world: World, tmp_path: pathlib.Path) -> None:
         assert ask(client, "PING") == b"+PONG\r\n"
         log.rename(moved)
         program.send(signal.SIGHUP)
-        program.wait_for(" reopened\n", lambda: log.read_text() if log.exists() else "")
+        program.wait_for(" reloaded ", lambda: log.read_text() if log.exists() else "")
         assert " start " in moved.read_text() and " start " not in log.read_text()
         assert ask(client, "PING") == b"+PONG\r\n"
         assert program.end() == 0

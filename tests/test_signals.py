@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 
-from st.ops.signals import STOP, Signals
+from st.ops.signals import POKED, STOP, Signals
 from tests.programs import ROOT
 
 CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
@@ -16,6 +16,24 @@ def test_they_come_in_their_order() -> None:
         for number in CAUGHT + (signal.SIGHUP,):
             os.kill(os.getpid(), number)
         assert [signals.wait() for _ in range(5)] == list(CAUGHT) + [signal.SIGHUP]
+
+
+def test_a_wait_ends_with_a_poke_or_its_time() -> None:
+    """Other threads have work for the main thread, and it has some of its own now and then."""
+    with Signals() as signals:
+        assert signals.wait(0) is None
+        signals.poke()
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert [signals.wait(), signals.wait(), signals.wait(0)] == [POKED, signal.SIGHUP, None]
+
+
+def test_a_poke_never_blocks_and_never_fails() -> None:
+    """Nor when nobody takes them, or nobody is there any more."""
+    with Signals() as signals:
+        for _ in range(70000):  # more than a pipe holds
+            signals.poke()
+        assert signals.wait() == POKED
+    signals.poke()
 
 
 def test_they_are_given_back() -> None:

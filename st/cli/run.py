@@ -30,16 +30,22 @@ def run(context: click.Context, names: t.Sequence[str]) -> None:
         _say("sentinel-tunnel %s" % __version__)
     else:
         loaded = _with_all_masters(loaded)
-    process.run(loaded, _say, requires_master(context))
+        known, asked = len(loaded.settings.tunnels), ", ".join(map(str, loaded.settings.sentinels))
+        _say("sentinel-tunnel %s: asked %s; it knows %d name%s"
+             % (__version__, asked, known, "" if known == 1 else "s"))
+    process.run(loaded, lambda: _load_again(context, names), _say, requires_master(context))
+
+
+def _load_again(context: click.Context, names: t.Sequence[str]) -> Loaded:
+    loaded = load_settings(context, names)
+    return loaded if loaded.settings.tunnels else _with_all_masters(loaded)
 
 
 def _with_all_masters(loaded: Loaded) -> Loaded:
     names = sorted(masters(asker(loaded.settings)))
-    asked = ", ".join(map(str, loaded.settings.sentinels))
     if not names:
+        asked = ", ".join(map(str, loaded.settings.sentinels))
         raise ConfigError(["no tunnel: the sentinels (%s) monitor no master, and the configuration names none" % asked])
-    _say("sentinel-tunnel %s: asked %s; it knows %d name%s"
-         % (__version__, asked, len(names), "" if len(names) == 1 else "s"))
     return loaded._replace(settings=with_tunnels(loaded, names))
 
 

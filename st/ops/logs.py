@@ -31,6 +31,19 @@ class Log:
         """Open the log file anew, as for SIGHUP; when that fails, a line in the old one says so."""
         self._handler.reopen()
 
+    def check_file(self, file: t.Optional[str]) -> None:
+        """Raise LogFileError when the log could not be changed to `file`."""
+        open_sink(file).close()
+
+    def change(self, level: str, format: str, file: t.Optional[str]) -> None:
+        """Go on with another level, format or file; raise LogFileError with nothing changed."""
+        handler = _Handler(open_sink(file), _FORMATS[format])
+        self._logger.addHandler(handler)
+        self._logger.removeHandler(self._handler)
+        self._handler.close()
+        self._handler = handler
+        self._logger.setLevel(level.upper())
+
     def close(self) -> None:
         """Write what is due and stop logging; a second call does nothing."""
         if self._handler not in self._logger.handlers:

@@ -30,7 +30,8 @@ def places(settings: Settings, source: t.Optional[str], environ: t.Mapping[str, 
     lock = _resolve(settings.lock, beside + ".lock")
     history = _resolve(settings.history_file, os.path.join(_state_directory(environ), name + ".history"))
     named = {"control": settings.control, "lock": settings.lock, "history_file": settings.history_file}
-    return Places(control, lock, history, frozenset(key for key, value in named.items() if value not in ("auto", "off")))
+    chosen = frozenset(key for key, value in named.items() if value not in ("auto", "off"))
+    return Places(control, lock, history, chosen)
 
 
 def instance(source: t.Optional[str], environ: t.Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ import signal
 import typing as t
 
 LOOK = 60.0  # seconds; no wait is without a limit
+POKED = 0  # no signal has this number
 STOP = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -19,13 +20,20 @@ class Signals:
         # The C handler writes the number into the pipe: nothing of ours runs at a moment that we did not choose.
         self._wakeup = signal.set_wakeup_fd(self._writer)
 
-    def wait(self) -> int:
-        """Return the next signal."""
+    def wait(self, seconds: float = LOOK) -> t.Optional[int]:
+        """Return the next signal, POKED after a `poke`, None when none came within `seconds`."""
         poller = select.poll()
         poller.register(self._reader, select.POLLIN)
-        while not poller.poll(LOOK * 1000):
-            pass
+        if not poller.poll(seconds * 1000):
+            return None
         return os.read(self._reader, 1)[0]
+
+    def poke(self) -> None:
+        """Let `wait` return; for any thread."""
+        try:
+            os.write(self._writer, bytes([POKED]))
+        except OSError:
+            pass  # full, so that it returns anyway; or closed: nobody waits any more
 
     def pending(self) -> bool:
         """Tell whether a signal waits to be taken."""

@@ -1,0 +1,106 @@
+"""A reload of the program: by HUP, from the file as it is now, refused as a whole when anything is wrong."""
+import contextlib
+import pathlib
+import signal
+import socket
+import typing as t
+
+import pytest
+
+from tests.fakes import Monitored, World
+from tests.live.node import free_port
+from tests.programs import Program
+from tests.tunnels import ask
+from tests.waiting import FACTOR, wait_until
+
+
+class Configured:
+    """A program and the file that it reads."""
+
+    def __init__(self, world: World, directory: pathlib.Path) -> None:
+        self.path = directory / "tunnel.ini"
+        self.head = "[sentinel-tunnel]\nsentinels = %s\n" % ", ".join("%s:%d" % seed for seed in world.seeds)
+        self.port = free_port()
+        self.write("[tunnel:mymaster]\nport = %d\n" % self.port)
+        self.program = Program(directory, "run", "-c", str(self.path))
+
+    def write(self, tunnels: str, head: str = "") -> None:
+        """Write the file anew."""
+        self.path.write_text(self.head + head + tunnels)
+
+    def hup(self, said: str) -> None:
+        """Send HUP and wait for a text in the log."""
+        self.program.send(signal.SIGHUP)
+        self.program.wait_for(said)
+
+
+@contextlib.contextmanager
+def configured(world: World, directory: pathlib.Path) -> t.Iterator[Configured]:
+    """Give a ready program with one tunnel."""
+    made = Configured(world, directory)
+    with made.program:
+        made.program.wait_ready()
+        yield made
+        assert made.program.end() == 0
+
+
+def connect(port: int) -> socket.socket:
+    """Return a client's socket on which nothing takes longer than 20 seconds."""
+    return socket.create_connection(("127.0.0.1", port), timeout=20 * FACTOR)
+
+
+def test_hup_reads_the_file_again(world: World, tmp_path: pathlib.Path) -> None:
+    """What changed is told in one line; an open connection goes on, the new tunnel serves."""
+    for sentinel in world.sentinels:
+        sentinel.masters["other"] = Monitored(world.master.address, 0)
+    with configured(world, tmp_path) as made, connect(made.port) as client:
+        assert ask(client, "PING") == b"+PONG\r\n"
+        port = free_port()
+        made.write("[tunnel:mymaster]\nport = %d\nhold = 1s\n[tunnel:other]\nport = %d\n" % (made.port, port),
+                   "drain = 1s\n")
+        made.hup('changes="added: tunnel other; changed: tunnel mymaster: hold; changed: drain"')
+        assert ask(client, "PING") == b"+PONG\r\n"
+        with connect(port) as other:
+            assert ask(other, "PING") == b"+PONG\r\n"
+
+
+@pytest.mark.parametrize("tunnels, why", [
+    ("[tunnel:mymaster]\nport = %(port)d\nhodl = 1s\n", "tunnel.ini:5: unknown setting 'hodl'"),
+    ("[tunnel:mymaster]\nport = %(taken)d\n", "cannot listen: Address already in use"),
+])
+def test_a_bad_file_changes_nothing(world: World, tmp_path: pathlib.Path, tunnels: str, why: str) -> None:
+    """It is said why, and the process serves as before; a good file afterwards is taken."""
+    with socket.socket() as taken, configured(world, tmp_path) as made:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        with connect(made.port) as client:
+            assert ask(client, "PING") == b"+PONG\r\n"
+            made.write(tunnels % {"port": made.port, "taken": taken.getsockname()[1]})
+            made.hup("reload_refused")
+            assert why in made.program.log and "nothing has changed" in made.program.log
+            made.write("[tunnel:mymaster]\nport = %d\n" % made.port, "poll = 500ms\n")
+            made.hup('changes="changed: poll"')
+            assert ask(client, "PING") == b"+PONG\r\n"
+
+
+def test_the_log_can_move(world: World, tmp_path: pathlib.Path) -> None:
+    """Level, format and file follow; a file that cannot be opened refuses all of it."""
+    with configured(world, tmp_path) as made:
+        tunnels = "[tunnel:mymaster]\nport = %d\n" % made.port
+        made.write(tunnels, "log_file = %s\npoll = 300ms\n" % (tmp_path / "missing" / "log"))
+        made.hup("reload_refused")
+        assert "make its directory first" in made.program.log
+        made.write(tunnels, "log_file = %s\nlog_format = json\nlog_level = debug\n" % (tmp_path / "new.log"))
+        made.program.send(signal.SIGHUP)
+        wait_until(lambda: (tmp_path / "new.log").exists() and "reloaded" in (tmp_path / "new.log").read_text(),
+                   "the new log has the line")
+        wait_until(lambda: '"level": "DEBUG"' in (tmp_path / "new.log").read_text(), "at its level")
+        before = made.program.log
+        assert "changed: poll" not in before
+
+
+def test_what_needs_a_restart_is_said(world: World, tmp_path: pathlib.Path) -> None:
+    """Such as the address for HTTP."""
+    with configured(world, tmp_path) as made:
+        made.write("[tunnel:mymaster]\nport = %d\n" % made.port, "pid_file = %s\n" % (tmp_path / "pid"))
+        made.hup('changes="needs a restart: pid_file"')
