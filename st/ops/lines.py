@@ -42,14 +42,14 @@ def own_line(created: float, level: str, event: Event) -> Line:
 
 def text_line(line: Line) -> str:
     """Return `line` as `time level name key=value ...`; a traceback follows, each line of it indented."""
-    lines = ["%s %s %s" % (_timestamp(line.created), line.level, line.text)]
+    lines = ["%s %s %s" % (local_time(line.created), line.level, line.text)]
     # Indented, so that no line within an exception's message can pass for one of the log.
     return "\n".join(lines + ["    " + plain(part) for part in line.trace.splitlines()]) + "\n"
 
 
 def json_line(line: Line) -> str:
     """Return `line` as one JSON object; a field named time, level or event gets a `_` behind its name."""
-    values: t.Dict[str, t.Any] = {"time": _timestamp(line.created), "level": line.level}
+    values: t.Dict[str, t.Any] = {"time": local_time(line.created), "level": line.level}
     values["event"] = line.event.name
     for key, value in line.event.fields.items():
         values[key + "_" if key in _RESERVED else key] = _json_value(value)
@@ -90,9 +90,10 @@ def _repeats(first: Line, line: Line) -> bool:
     return same and 0 <= line.created - first.created < FOLD_SECONDS
 
 
-def _timestamp(created: float) -> str:
-    utc = datetime.datetime.fromtimestamp(created, datetime.timezone.utc)
-    return utc.astimezone().isoformat(timespec="milliseconds")
+def local_time(at: float, precision: str = "milliseconds") -> str:
+    """Return the local time with its offset, as the log shows it, for seconds since the epoch."""
+    utc = datetime.datetime.fromtimestamp(at, datetime.timezone.utc)
+    return utc.astimezone().isoformat(timespec=precision)
 
 
 def _trace(record: logging.LogRecord) -> str:
