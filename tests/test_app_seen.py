@@ -20,7 +20,8 @@ class Told(Running):
 
 def test_a_switch_is_told_with_its_gap(world: World) -> None:
     """The first master is none; a change is one, with all that was logged."""
-    with Told(world) as app, app.connect() as client:
+    app = Told(world)
+    with app, app.connect() as client:
         app.wait_master(world.master)
         assert ask(client, "PING") == b"+PONG\r\n" and not app.switches
         old, new, before = world.master, world.nodes[1], time.time()
