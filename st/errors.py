@@ -30,6 +30,18 @@ class LogFileError(LocalError):
     """The log file cannot be opened at the start."""
 
 
+class LockError(LocalError):
+    """The file to lock cannot be had."""
+
+
+class AlreadyRunning(SentinelTunnelError):
+    """Another process holds the lock; `pid` is None when it cannot be told which."""
+
+    def __init__(self, message: str, pid: t.Optional[int]) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
 class PeerError(SentinelTunnelError):
     """One Sentinel or Redis node gave no usable reply; another may. `kind` is the reason in one word."""
 

@@ -44,6 +44,11 @@ def instance(source: t.Optional[str], environ: t.Mapping[str, str]) -> str:
     return "%s-%s" % (stem, hashlib.sha256(os.fsencode(os.path.realpath(source))).hexdigest()[:8])
 
 
+def make_directory(path: str) -> None:
+    """Make the directory in which one of these files shall lie, where it is missing; raise OSError."""
+    os.makedirs(os.path.dirname(path) or ".", 0o755 if os.geteuid() == 0 else 0o700, exist_ok=True)
+
+
 def _resolve(value: str, automatic: str) -> t.Optional[str]:
     return {"auto": automatic, "off": None}.get(value, value)
 
