@@ -7,7 +7,7 @@ import click
 
 from st.cli import exits
 from st.config.findings import did_you_mean
-from st.errors import ConfigError, LocalError, NoMasterError, SentinelTunnelError
+from st.errors import AlreadyRunning, ConfigError, LocalError, NoMasterError, SentinelTunnelError
 from st.ops.plain import plain
 
 
@@ -28,18 +28,35 @@ class Program(click.Group):
         """Run the command; a wrong configuration is told line by line."""
         try:
             return super().invoke(ctx)
-        except ConfigError as error:
-            for problem in error.problems:
-                click.echo(problem, err=True)
-            denied = isinstance(error.__cause__, PermissionError)
-            ctx.exit(exits.NO_PERMISSION if denied else exits.WRONG_CONFIG)
-        except NoMasterError as error:
-            click.echo("error: %s" % plain(str(error)), err=True)
-            ctx.exit(exits.NO_MASTER)
         except SentinelTunnelError as error:
-            click.echo("error: %s" % plain(str(error)), err=True)
-            denied = isinstance(error, LocalError) and error.errno in (errno.EACCES, errno.EPERM)
-            ctx.exit(exits.NO_PERMISSION if denied else 1)
+            ended = explain(error)
+            click.echo(ended.text, err=True)
+            ctx.exit(ended.code)
+
+
+class Ended(t.NamedTuple):
+    """How a command ended: its exit code, and what is to be told."""
+
+    code: int
+    text: str
+
+
+def explain(error: SentinelTunnelError) -> Ended:
+    """Return the exit code for an error and its text, that of a wrong configuration line by line."""
+    kinds = ((ConfigError, exits.WRONG_CONFIG), (NoMasterError, exits.NO_MASTER),
+             (AlreadyRunning, exits.ALREADY_RUNNING))
+    code = next((code for kind, code in kinds if isinstance(error, kind)), 1)
+    if _is_denied(error):
+        code = exits.NO_PERMISSION
+    lines = error.problems if isinstance(error, ConfigError) else ["error: %s" % plain(str(error))]
+    return Ended(code, "\n".join(lines))
+
+
+def _is_denied(error: SentinelTunnelError) -> bool:
+    """Tell whether it is for want of permission on this host."""
+    if isinstance(error, ConfigError):
+        return isinstance(error.__cause__, PermissionError)
+    return isinstance(error, LocalError) and error.errno in (errno.EACCES, errno.EPERM)
 
 
 def original_words(words: t.List[str], commands: t.Container[str]) -> t.List[str]:

@@ -35,7 +35,8 @@ class Lock:
             pid = _await_pid(path)
             raise AlreadyRunning(_advice(pid, path), pid) from error
         except OSError as error:
-            raise LockError("lock %s: %s: name another file with --lock" % (path, error.strerror), error.errno) from error
+            text = "lock %s: %s: name another file with --lock" % (path, error.strerror)
+            raise LockError(text, error.errno) from error
 
     def close(self) -> None:
         """Give the lock back; twice is fine."""
