@@ -1,6 +1,7 @@
 """The life of everything: start, reload, stop."""
 import errno
 import logging
+import socket
 import threading
 import time
 import typing as t
@@ -14,6 +15,7 @@ from st.errors import ListenError
 from st.event import Event
 from st.ops.holder import holder_of
 from st.ops.measures import ClientStatus, Measures
+from st.ops.passed import PassedSockets
 from st.ops.status import ProcessStatus
 from st.sentinel.answers import Credentials
 from st.sentinel.crew import Brief, Crew
@@ -42,10 +44,13 @@ class App:
     """
 
     def __init__(self, settings: Settings, room: int,
-                 on_switch: t.Callable[[Switch], None] = lambda switch: None) -> None:
+                 on_switch: t.Callable[[Switch], None] = lambda switch: None,
+                 passed: t.Optional[PassedSockets] = None) -> None:
         self._started = time.time()
         self._seats = Seats(room)
         self._on_switch = on_switch
+        self._passed = passed or PassedSockets()
+        self._assigned: t.Mapping[str, socket.socket] = {}  # passed sockets by tunnels; by `start`, then by `reload`
         self._changing = threading.Lock()  # held by `reload`, so that there is one at a time
         self._stopping = False
         self._parts = self._combine(settings, {})
@@ -53,6 +58,10 @@ class App:
     def start(self) -> None:
         """Listen on every address, then begin to watch and to accept; raise ListenError and leave nothing behind."""
         settings = self._parts.settings
+        self._assigned = self._passed.assign(settings.tunnels)
+        useless = self._passed.useless(settings.tunnels)
+        if useless:
+            raise ListenError("; ".join(useless))
         rows = {tunnel.name: MasterRow(tunnel.name, tunnel.master) for tunnel in settings.tunnels}
         servers = self._listen_all(settings.tunnels, rows)
         self._parts = self._combine(settings, servers)
@@ -74,6 +83,7 @@ class App:
             changes = compare(old.settings, settings)
             if self._stopping or not (changes.process or changes.leaving or changes.arriving or changes.adjusted):
                 return changes
+            self._assigned = self._passed.assign(settings.tunnels)
             leaving = {name: old.lanes[name].server for name in changes.leaving}
             fresh = self._exchange(leaving, [each for each in settings.tunnels if each.name in changes.arriving])
             try:
@@ -168,7 +178,7 @@ class App:
 
     def _listen(self, tunnel: TunnelSettings, row: MasterRow) -> TunnelServer:
         try:
-            return TunnelServer(tunnel, row, self._seats, self._hint)
+            return TunnelServer(tunnel, row, self._seats, self._hint, self._assigned.get(tunnel.name))
         except ListenError as error:
             holder = holder_of(Address(tunnel.listen, tunnel.port)) if error.errno == errno.EADDRINUSE else None
             if holder is None:

@@ -24,6 +24,8 @@ from st.wire.dial import Endpoint, interrupt
 logger = logging.getLogger(__name__)
 
 BACKLOG = 1024  # the kernel caps it at somaxconn; 5, the default, drops SYNs when clients come back all at once
+LOOK = 0.5  # seconds between two signs of life of a listener thread
+PASSED_LOOK = 0.1  # the same with a passed socket: nothing else wakes the thread when it is to stop
 PAUSE = 0.1  # seconds without accepting when descriptors or memory have run out
 NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 MOST_LINGERING = 32  # refused clients that are still being read from; st.ops.limits keeps descriptors back for them
@@ -77,7 +79,8 @@ class TunnelServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False  # connections are in the registry: a second list of threads would only leak (cpython#81374)
 
-    def __init__(self, settings: TunnelSettings, row: MasterRow, seats: Seats, hint: t.Callable[[str], None]) -> None:
+    def __init__(self, settings: TunnelSettings, row: MasterRow, seats: Seats, hint: t.Callable[[str], None],
+                 passed: t.Optional[socket.socket] = None) -> None:
         self.registry = Registry()
         self.gauges = Gauges()
         self.refused = {"limit": 0, "no_thread": 0}  # counted by the listener thread alone
@@ -87,10 +90,14 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         self._most = min(settings.max_connections or seats.total, seats.total)
         self._stopping = threading.Event()
         self._starved_at = -STARVED_AGAIN  # monotonic time of the last want of descriptors
+        self._passed = passed  # a listening socket that somebody else keeps open, before us and after us
         self._thread = self._new_thread()
-        self.address_family, address = _bind_address(settings)
+        self.address_family, address = (passed.family, None) if passed else _bind_address(settings)
         try:
-            super().__init__(address, Connection)  # type: ignore[arg-type]
+            super().__init__(address, Connection, bind_and_activate=not passed)  # type: ignore[arg-type]
+            if passed:
+                self.socket.close()
+                self.socket = passed.dup()
         except OSError as error:
             where = Address(settings.listen, settings.port)
             raise ListenError("%s: cannot listen: %s" % (where, error.strerror or error), error.errno) from error
@@ -126,7 +133,8 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         """Stop accepting and close the listener; open connections stay. Twice is fine."""
         if not self._stopping.is_set():
             self._stopping.set()
-            interrupt(self.socket)  # wakes the listener thread at once; close() would not
+            if not self._passed:  # a shutdown would end the listening of whoever passed it, too
+                interrupt(self.socket)  # wakes the listener thread at once; close() would not
             if self._thread.ident is not None:
                 self.shutdown()
                 self._thread.join(deadline.left())
@@ -136,9 +144,12 @@ class TunnelServer(socketserver.ThreadingTCPServer):
     def resume(self) -> None:
         """Listen and accept again after `stop`; when that fails, a line in the log says so."""
         try:
-            self.socket = socket.socket(self.address_family, self.socket_type)
-            self.server_bind()
-            self.server_activate()
+            if self._passed:
+                self.socket = self._passed.dup()
+            else:
+                self.socket = socket.socket(self.address_family, self.socket_type)
+                self.server_bind()
+                self.server_activate()
         except OSError as error:
             self.socket.close()
             logger.error(Event("listen_lost", tunnel=self._tunnel.settings.name, listen=self.address, error=error,
@@ -155,7 +166,8 @@ class TunnelServer(socketserver.ThreadingTCPServer):
 
     def _new_thread(self) -> threading.Thread:
         name = "listen %s" % self._tunnel.settings.name
-        return threading.Thread(target=self.serve_forever, name=name, daemon=True)
+        look = PASSED_LOOK if self._passed else LOOK
+        return threading.Thread(target=self.serve_forever, args=(look,), name=name, daemon=True)
 
     def get_request(self) -> t.Tuple[socket.socket, t.Any]:
         """Accept one client. Without descriptors: pause, or poll would report the same client for ever."""
