@@ -1,8 +1,10 @@
 """The process that runs tunnels: limits, log, signals, reload, and what a person is told at the start."""
 import contextlib
 import logging
+import os
 import signal
 import threading
+import time
 import typing as t
 
 from st import __version__
@@ -14,17 +16,22 @@ from st.event import Event
 from st.ops.errands import Errands
 from st.ops.limits import raise_descriptor_limit, room, room_event, thread_limit
 from st.ops.logs import Log, configure
+from st.ops.passed import PassedSockets, take_passed
 from st.ops.signals import POKED, STOP, Signals
 from st.ops.stacks import thread_stacks
 from st.ops.status import UP, ProcessStatus
+from st.ops.systemd import Notifier, state_line
 from st.sentinel.roster import MOST_DISCOVERED
+from st.web import DESCRIPTORS, Views, WebServer
 
 logger = logging.getLogger(__name__)
 
 STACK = 256 << 10  # bytes; 8 MiB of address space for each thread is refused by `ulimit -v` and small containers
 SIGNAL_LOOK = 0.1  # seconds between two looks for a signal while waiting for masters
 FIRST_LOOK = 1.0  # seconds that the first answers get beyond sentinel_timeout before the mapping is printed
+HTTP_STOP = 2.0  # seconds that the web server may take to end
 TICK = 1.0  # seconds between two rounds of what is done regularly
+STALLED = 30.0  # seconds without a sign of life after which a thread counts as dead
 
 
 def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], None],
@@ -39,21 +46,26 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
     with Signals() as signals, configure(settings.log_level, settings.log_format, settings.log_file) as log:
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
         sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
-        clients = room(descriptors, len(settings.tunnels), sentinels, threads)
+        for_web = DESCRIPTORS if settings.http else 0
+        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads)
         logger.info(room_event(clients, descriptors, threads))
         _remark(loaded)
-        _Process(loaded, again, signals, log, clients).run(say, require_master)
+        passed = take_passed(os.environ)
+        _Process(loaded, again, signals, log, clients, passed).run(say, require_master)
 
 
 class _Process:
     """All that runs beside the tunnels; its methods are for the main thread."""
 
-    def __init__(self, loaded: Loaded, again: t.Callable[[], Loaded], signals: Signals, log: Log, clients: int) -> None:
+    def __init__(self, loaded: Loaded, again: t.Callable[[], Loaded], signals: Signals, log: Log, clients: int,
+                 passed: PassedSockets) -> None:
         self._loaded = loaded
         self._again = again
         self._signals = signals
         self._log = log
-        self._app = App(loaded.settings, clients)
+        self._passed = passed
+        self._app = App(loaded.settings, clients, passed=passed)
+        self._systemd = Notifier(os.environ)
         self._errands = Errands(signals.poke)
         self._last_reload_good = True
 
@@ -62,21 +74,41 @@ class _Process:
         settings = self._loaded.settings
         with contextlib.ExitStack() as services:
             services.callback(self._errands.close)
+            services.callback(self._passed.close)
+            services.callback(self._systemd.close)
+            web = self._listen_http(services)
             self._app.start()
             try:
+                if web:
+                    web.start()
+                self._systemd.ready()
                 _introduce(self._app, self._signals, settings.sentinel_timeout, say)
                 if require_master:
-                    _demand_masters(self._app, self._signals, max(tunnel.hold for tunnel in settings.tunnels))
+                    _demand_masters(self._app, self._signals, max(tunnel.hold for tunnel in settings.tunnels),
+                                    self._tick)
                 self._obey()
+                self._systemd.stopping()
                 self._signals.end_at_next()
                 logger.info(Event("stop", drain="%gs" % self._loaded.settings.drain))
             finally:
                 self._app.stop(self._loaded.settings.drain)
             logger.info(Event("stopped"))
 
+    def _listen_http(self, services: contextlib.ExitStack) -> t.Optional[WebServer]:
+        """Return the web server, if there is to be one: it answers from `start` on, until `services` end."""
+        address = self._loaded.settings.http
+        if address is None:
+            return None
+        app = self._app
+        web = WebServer(address, Views(app.status, app.measures, app.stalled, lambda: app.stopping,
+                                       lambda: self._last_reload_good))
+        services.callback(lambda: web.stop(Deadline(HTTP_STOP)))
+        return web
+
     def _obey(self) -> None:
         """Act on signals until one says stop."""
         while True:
+            self._tick()
             number = self._signals.wait(TICK)
             if number in STOP:
                 return
@@ -88,6 +120,11 @@ class _Process:
             elif number == signal.SIGUSR1:
                 _log_status(self._app.status())
 
+    def _tick(self) -> None:
+        if self._systemd.listens:
+            self._systemd.status(state_line(self._app.status()))
+            self._systemd.tick(time.monotonic(), self._app.stalled(STALLED))
+
     def _reload_by_signal(self) -> None:
         try:
             self.reload()
@@ -97,6 +134,7 @@ class _Process:
     def reload(self) -> t.List[str]:
         """Change to the configuration as it is now and return what changed; raise with nothing changed."""
         self._last_reload_good = False
+        self._systemd.reloading()
         try:
             loaded = self._again()
             settings = loaded.settings
@@ -106,6 +144,8 @@ class _Process:
         except SentinelTunnelError as error:
             logger.error(Event("reload_refused", why="; ".join(str(error).splitlines()), means="nothing has changed"))
             raise
+        finally:
+            self._systemd.ready()
         self._loaded, self._last_reload_good = loaded, True
         _remark(loaded)
         lines = changes.lines()
@@ -129,19 +169,21 @@ def _introduce(app: App, signals: Signals, sentinel_timeout: float, say: t.Calla
         say("  %-*s  %s -> %s" % (width, tunnel.name, tunnel.listen, where))
 
 
-def _demand_masters(app: App, signals: Signals, seconds: float) -> None:
-    late = _await_masters(app, signals, seconds)
+def _demand_masters(app: App, signals: Signals, seconds: float, tick: t.Callable[[], None]) -> None:
+    late = _await_masters(app, signals, seconds, tick)
     if late and not signals.pending():
         raise NoMasterError("no master within %gs: %s" % (seconds, "; ".join(late)))
 
 
-def _await_masters(app: App, signals: Signals, seconds: float) -> t.List[str]:
+def _await_masters(app: App, signals: Signals, seconds: float,
+                   tick: t.Callable[[], None] = lambda: None) -> t.List[str]:
     """Wait until all tunnels have a master, or for seconds, or a signal; return why each of the rest has none."""
     deadline = Deadline(seconds)
     while True:
         late = app.wait_master(Deadline(deadline.left(SIGNAL_LOOK)))
         if not late or deadline.passed() or signals.pending():
             return late
+        tick()
 
 
 def _log_status(status: ProcessStatus) -> None:

@@ -1,5 +1,4 @@
 """The life of everything: start, reload, stop."""
-import errno
 import logging
 import socket
 import threading
@@ -13,7 +12,7 @@ from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
 from st.errors import ListenError
 from st.event import Event
-from st.ops.holder import holder_of
+from st.ops.blame import blame_holder
 from st.ops.measures import ClientStatus, Measures
 from st.ops.passed import PassedSockets
 from st.ops.status import ProcessStatus
@@ -125,7 +124,7 @@ class App:
 
     def measures(self) -> Measures:
         """Return what is counted beyond the status."""
-        return self._parts.measures()
+        return self._parts.measures(self._seats.free)
 
     def clients(self) -> t.List[ClientStatus]:
         """Return all open connections, in the order in which they came."""
@@ -142,7 +141,12 @@ class App:
 
     def stalled(self, seconds: float) -> t.List[str]:
         """Return the threads that have shown no sign of life for so long: the watcher and the listeners."""
-        return self._parts.stalled(seconds)
+        return [] if self._stopping else self._parts.stalled(seconds)  # they end as they should: a drain may take long
+
+    @property
+    def stopping(self) -> bool:
+        """True from the moment it begins to stop."""
+        return self._stopping
 
     def _combine(self, settings: Settings, servers: Servers, old: t.Optional[Parts] = None) -> Parts:
         """Return these servers with followers and a watcher of their own, which go on where the `old` ones were."""
@@ -180,10 +184,7 @@ class App:
         try:
             return TunnelServer(tunnel, row, self._seats, self._hint, self._assigned.get(tunnel.name))
         except ListenError as error:
-            holder = holder_of(Address(tunnel.listen, tunnel.port)) if error.errno == errno.EADDRINUSE else None
-            if holder is None:
-                raise
-            raise ListenError("%s: %s" % (error, holder), error.errno) from error
+            raise blame_holder(error, Address(tunnel.listen, tunnel.port))
 
     def _exchange(self, leaving: Servers, arriving: t.Sequence[TunnelSettings]) -> Servers:
         """Listen for those that arrive, where need be on the ports of those that leave; raise ListenError."""

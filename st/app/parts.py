@@ -43,12 +43,12 @@ class Parts(t.NamedTuple):
         tunnels = tuple(_tunnel_status(lane) for lane in self.lanes.values())
         return ProcessStatus(__version__, os.getpid(), started, tunnels, tuple(sentinels))
 
-    def measures(self) -> Measures:
+    def measures(self, room: int) -> Measures:
         """Return what is counted beyond the status."""
         questions = self.watcher.questions()
         return Measures({name: _tunnel_measures(lane) for name, lane in self.lanes.items()},
                         {str(sentinel): _sentinel_measures(questions.get(sentinel) or Questions())
-                         for sentinel in self.crew.sentinels()})
+                         for sentinel in self.crew.sentinels()}, room)
 
     def clients(self) -> t.List[ClientStatus]:
         """Return all open connections, in the order in which they came."""

@@ -25,6 +25,7 @@ class Measures(t.NamedTuple):
 
     tunnels: t.Mapping[str, TunnelMeasures]
     sentinels: t.Mapping[str, SentinelMeasures]
+    room: int  # for so many more clients the process has room
 
 
 class ClientStatus(t.NamedTuple):

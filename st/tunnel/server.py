@@ -54,6 +54,11 @@ class Seats:
         with self._lock:
             self._taken -= 1
 
+    @property
+    def free(self) -> int:
+        """How many seats are free."""
+        return self.total - self._taken
+
     def linger(self, client: socket.socket) -> None:
         """Close a refused client in a moment, when it has had the time to read why."""
         with self._lock:
