@@ -36,6 +36,11 @@ class Notifier:
         self._fed_at = -self._watchdog
         self._stalled = []  # type: t.List[str]
 
+    @property
+    def listens(self) -> bool:
+        """True when there is somebody to tell."""
+        return self._socket is not None
+
     def ready(self) -> None:
         """Say that every address is listened on, at the start or after a reload."""
         self._send("READY=1\nMAINPID=%d" % os.getpid())
