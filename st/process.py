@@ -22,12 +22,14 @@ from st.ops.stacks import thread_stacks
 from st.ops.status import UP, ProcessStatus
 from st.ops.systemd import Notifier, state_line
 from st.sentinel.roster import MOST_DISCOVERED
+from st.web import DESCRIPTORS, Views, WebServer
 
 logger = logging.getLogger(__name__)
 
 STACK = 256 << 10  # bytes; 8 MiB of address space for each thread is refused by `ulimit -v` and small containers
 SIGNAL_LOOK = 0.1  # seconds between two looks for a signal while waiting for masters
 FIRST_LOOK = 1.0  # seconds that the first answers get beyond sentinel_timeout before the mapping is printed
+HTTP_STOP = 2.0  # seconds that the web server may take to end
 TICK = 1.0  # seconds between two rounds of what is done regularly
 STALLED = 30.0  # seconds without a sign of life after which a thread counts as dead
 
@@ -44,7 +46,8 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
     with Signals() as signals, configure(settings.log_level, settings.log_format, settings.log_file) as log:
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
         sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
-        clients = room(descriptors, len(settings.tunnels), sentinels, threads)
+        for_web = DESCRIPTORS if settings.http else 0
+        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads)
         logger.info(room_event(clients, descriptors, threads))
         _remark(loaded)
         passed = take_passed(os.environ)
@@ -73,8 +76,11 @@ class _Process:
             services.callback(self._errands.close)
             services.callback(self._passed.close)
             services.callback(self._systemd.close)
+            web = self._listen_http(services)
             self._app.start()
             try:
+                if web:
+                    web.start()
                 self._systemd.ready()
                 _introduce(self._app, self._signals, settings.sentinel_timeout, say)
                 if require_master:
