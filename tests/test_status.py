@@ -4,6 +4,7 @@ import typing as t
 
 import pytest
 
+from st.ops.lines import local_time
 from st.ops.status import ProcessStatus, SentinelStatus, TunnelStatus
 
 TUNNEL = TunnelStatus(
@@ -116,20 +117,26 @@ def test_a_silent_sentinel_is_no_disagreement() -> None:
 def test_the_text_is_a_page_for_people() -> None:
     """The answer, further troubles, the process, a line per tunnel, a line per Sentinel."""
     status = BOTH._replace(tunnels=(LOST, CACHE), sentinels=SENTINELS[:1] + (SILENT,) + SENTINELS[2:])
-    assert status.as_text(STARTED + 7999.5) == """\
-degraded: tunnel sessions has no master: failover in progress
+    status = status._replace(tunnels=(LOST._replace(held=2), CACHE))
+    assert status.as_text(STARTED + 7999.5, "/etc/st.ini") == """\
+degraded: tunnel sessions has no master (2 held): failover in progress
+  next: wait some seconds; if it lasts, look at `sentinel-tunnel masters`
   also: 1 of 3 Sentinels down: 10.0.0.12:26379
+  next: see that it runs there, and check address and port
 sentinel-tunnel 1.0.0, pid 2231, up 2h 13m
+started %s, configuration /etc/st.ini
 
-TUNNEL    LISTEN          STATE      MASTER          CLIENTS  HELD  SWITCHES
-sessions  127.0.0.1:6379  no_master  -               41/480   0     1
-cache     127.0.0.1:6380  up         10.0.0.21:6379  0/480    0     0
+TUNNEL    LISTEN          STATE      MASTER          SINCE  CLIENTS  HELD
+sessions  127.0.0.1:6379  no_master  -               -      41/480   2
+cache     127.0.0.1:6380  up         10.0.0.21:6379  1h 6m  0/480    0
+since the start, sessions: switches 1, refused 3 (no_master)
+since the start, cache: refused 3 (no_master)
 
 SENTINEL         STATE  EVENTS  LATENCY  ERROR
 10.0.0.11:26379  up     yes     0.4ms
 10.0.0.12:26379  down   no      -        connection refused
 10.0.0.13:26379  up     yes     0.4ms
-"""
+""" % local_time(STARTED, "seconds")
 
 
 @pytest.mark.parametrize(
@@ -147,9 +154,9 @@ def test_long_values_stay_whole_within_80_columns() -> None:
     long = CACHE._replace(name="x" * 30, listen=address, master=address, state="no_master", reason="why " * 40)
     text = OK._replace(tunnels=(TUNNEL, long)).as_text(STARTED)
     assert all(len(line) <= 80 for line in text.splitlines())
-    assert text.count(address) == 2 and text.count("x" * 30) == 2
+    assert text.count(address) == 2 and text.count("x" * 30) == 3
     assert [line.split() for line in text.splitlines() if line.startswith("sessions ")] == [
-        ["sessions", "127.0.0.1:6379", "up", "10.0.0.22:6379", "41/480", "0", "1"]
+        ["sessions", "127.0.0.1:6379", "up", "10.0.0.22:6379", "0s", "41/480", "0"]
     ]
 
 
@@ -159,7 +166,7 @@ def test_the_text_is_printable_ascii_whatever_comes() -> None:
     tunnels = (LOST._replace(name=bad, reason=bad), CACHE._replace(name=bad, sentinels_agreeing=0))
     text = BOTH._replace(tunnels=tunnels, sentinels=(SILENT._replace(address=bad, error=bad),) + SENTINELS).as_text(0)
     assert all(" " <= char <= "~" for char in text.replace("\n", ""))
-    assert len([line for line in text.splitlines() if not line.startswith("    ")]) == 14
+    assert len([line for line in text.splitlines() if not line.startswith("    ")]) == 19
 
 
 def test_a_process_without_tunnels_is_down() -> None:

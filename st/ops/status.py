@@ -1,12 +1,11 @@
 """The one schema of status, the same wherever it is shown, and its text for people. Values in, text out."""
 import json
-import textwrap
 import typing as t
 
+from st.ops.advice import next_step
+from st.ops.lines import local_time
 from st.ops.plain import plain
-
-_COLUMNS = 80
-_WIDEST = 22  # a column of a table: an IPv4 address with its port
+from st.ops.tables import duration, table, wrapped
 
 OK = "ok"
 DEGRADED = "degraded"
@@ -79,15 +78,7 @@ class ProcessStatus(t.NamedTuple):
 
     def troubles(self) -> t.List[str]:
         """Return what is wrong, a sentence each, the worst first."""
-        answering = sum(sentinel.up for sentinel in self.sentinels)
-        without = [_without_master(tunnel) for tunnel in self.tunnels if tunnel.state != UP]
-        split = [
-            "%d of %d Sentinels agree on the master of %s" % (tunnel.sentinels_agreeing, answering, plain(tunnel.name))
-            for tunnel in self.tunnels
-            if tunnel.state == UP and tunnel.sentinels_agreeing < answering
-        ]
-        none = [] if self.tunnels else ["no tunnel"]
-        return none + without + split + _silent(self.sentinels)
+        return [what for what, _ in _troubles(self)]
 
     def as_dict(self) -> t.Dict[str, t.Any]:
         """Return the values under the names of the schema."""
@@ -104,66 +95,84 @@ class ProcessStatus(t.NamedTuple):
         """Return the schema as one line of ASCII JSON."""
         return json.dumps(self.as_dict())
 
-    def as_text(self, now: float) -> str:
+    def as_text(self, now: float, config: str = "") -> str:
         """Return the status for people, 80 columns wide: the answer first; `now` in seconds since the epoch."""
-        first, *others = self.troubles() or [_all_well(self)]
-        lines = ["%s: %s" % (self.state, first)] + ["  also: " + trouble for trouble in others]
-        lines += ["sentinel-tunnel %s, pid %d, up %s" % (self.version, self.pid, _duration(now - self.started)), ""]
-        lines += _table([_TUNNEL_HEAD] + [_tunnel_row(tunnel) for tunnel in self.tunnels]) + [""]
-        lines += _table([_SENTINEL_HEAD] + [_sentinel_row(sentinel) for sentinel in self.sentinels])
-        return "\n".join(_wrapped(line) for line in lines) + "\n"
+        lines: t.List[str] = []
+        for what, step in _troubles(self) or [(_all_well(self), "")]:
+            lines.append("  also: " + what if lines else "%s: %s" % (self.state, what))
+            lines += ["  next: " + step] if step else []
+        lines += ["sentinel-tunnel %s, pid %d, up %s" % (self.version, self.pid, duration(now - self.started))]
+        since = "started %s" % local_time(self.started, "seconds")
+        lines += [since + (", configuration %s" % plain(config) if config else ""), ""]
+        lines += table([_TUNNEL_HEAD] + [_tunnel_row(tunnel, now) for tunnel in self.tunnels])
+        lines += [remark for tunnel in self.tunnels for remark in _remarks(tunnel)] + [""]
+        lines += table([_SENTINEL_HEAD] + [_sentinel_row(sentinel) for sentinel in self.sentinels])
+        return "\n".join(map(wrapped, lines)) + "\n"
 
 
-def _without_master(tunnel: TunnelStatus) -> str:
+def _troubles(status: ProcessStatus) -> t.List[t.Tuple[str, str]]:
+    """Return what is wrong and what to do about it, the worst first."""
+    answering = sum(sentinel.up for sentinel in status.sentinels)
+    found = [] if status.tunnels else [("no tunnel", "add [tunnel:NAME] to the configuration")]
+    found += [_without_master(tunnel, answering) for tunnel in status.tunnels if tunnel.state != UP]
+    found += [_full(tunnel) for tunnel in status.tunnels if tunnel.clients >= tunnel.max_connections]
+    found += [_split(tunnel, answering) for tunnel in status.tunnels
+              if tunnel.state == UP and tunnel.sentinels_agreeing < answering]
+    down = [sentinel for sentinel in status.sentinels if not sentinel.up]
+    return found + ([_silent(down, len(status.sentinels))] if down else [])
+
+
+def _without_master(tunnel: TunnelStatus, answering: int) -> t.Tuple[str, str]:
     what = "is starting" if tunnel.state == STARTING else "has no master"
-    return "tunnel %s %s" % (plain(tunnel.name), what) + (": " + plain(tunnel.reason) if tunnel.reason else "")
+    held = " (%d held)" % tunnel.held if tunnel.held else ""
+    reason = ": " + plain(tunnel.reason) if tunnel.reason else ""
+    if not answering:
+        step = "no Sentinel answers: check their addresses, and the firewall"
+    else:
+        step = next_step(tunnel.reason) or "`sentinel-tunnel masters` tells what the Sentinels know"
+    return "tunnel %s %s%s%s" % (plain(tunnel.name), what, held, reason), step
 
 
-def _silent(sentinels: t.Sequence[SentinelStatus]) -> t.List[str]:
-    down = [plain(sentinel.address) for sentinel in sentinels if not sentinel.up]
-    return ["%d of %d Sentinels down: %s" % (len(down), len(sentinels), ", ".join(down))] if down else []
+def _full(tunnel: TunnelStatus) -> t.Tuple[str, str]:
+    what = "tunnel %s is full: %d clients, more are refused" % (plain(tunnel.name), tunnel.clients)
+    return what, "see `sentinel-tunnel clients`; raise max_connections, or ulimit -n"
+
+
+def _split(tunnel: TunnelStatus, answering: int) -> t.Tuple[str, str]:
+    agreeing, name = tunnel.sentinels_agreeing, plain(tunnel.name)
+    what = "%d of %d Sentinels agree on the master of %s" % (agreeing, answering, name)
+    return what, "wait a minute; if it lasts, ask each: SENTINEL MASTER " + plain(tunnel.master_name)
+
+
+def _silent(down: t.Sequence[SentinelStatus], known: int) -> t.Tuple[str, str]:
+    steps = [next_step(sentinel.error) for sentinel in down]
+    names = ", ".join(plain(sentinel.address) for sentinel in down)
+    return "%d of %d Sentinels down: %s" % (len(down), known, names), next(filter(None, steps), "")
 
 
 def _all_well(status: ProcessStatus) -> str:
     return "every tunnel has a master, %d of %d Sentinels answer" % (len(status.sentinels), len(status.sentinels))
 
 
-_TUNNEL_HEAD = ("TUNNEL", "LISTEN", "STATE", "MASTER", "CLIENTS", "HELD", "SWITCHES")
+def _remarks(tunnel: TunnelStatus) -> t.List[str]:
+    """Return the line with what has happened to a tunnel since the start, if there is something to tell."""
+    told = ["switches %d" % tunnel.switches] if tunnel.switches else []
+    told += ["refused %d (%s)" % (number, plain(why)) for why, number in sorted(tunnel.refused.items()) if number]
+    return ["since the start, %s: %s" % (plain(tunnel.name), ", ".join(told))] if told else []
+
+
+_TUNNEL_HEAD = ("TUNNEL", "LISTEN", "STATE", "MASTER", "SINCE", "CLIENTS", "HELD")
 
 _SENTINEL_HEAD = ("SENTINEL", "STATE", "EVENTS", "LATENCY", "ERROR")
 
 
-def _tunnel_row(tunnel: TunnelStatus) -> t.Tuple[str, ...]:
+def _tunnel_row(tunnel: TunnelStatus, now: float) -> t.Tuple[str, ...]:
+    since = "-" if tunnel.since is None or tunnel.master is None else duration(now - tunnel.since)
     clients = "%d/%d" % (tunnel.clients, tunnel.max_connections)
-    addresses = (tunnel.name, tunnel.listen, tunnel.state, tunnel.master or "-")
-    return addresses + (clients, str(tunnel.held), str(tunnel.switches))
+    return tunnel.name, tunnel.listen, tunnel.state, tunnel.master or "-", since, clients, str(tunnel.held)
 
 
 def _sentinel_row(sentinel: SentinelStatus) -> t.Tuple[str, ...]:
     latency = "-" if sentinel.latency is None else "%.1fms" % (sentinel.latency * 1000)
     state, events = "up" if sentinel.up else "down", "yes" if sentinel.events else "no"
     return sentinel.address, state, events, latency, sentinel.error
-
-
-def _table(rows: t.Sequence[t.Sequence[str]]) -> t.List[str]:
-    cells = [[plain(cell) for cell in row] for row in rows]
-    widths = [min(_WIDEST, max(map(len, column))) for column in zip(*cells)]
-    return [_row(row, widths) for row in cells]
-
-
-def _row(cells: t.Sequence[str], widths: t.Sequence[int]) -> str:
-    aligned = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip()
-    return aligned if len(aligned) <= _COLUMNS else "  ".join(cells)  # every value in full matters more than columns
-
-
-def _wrapped(line: str) -> str:
-    return textwrap.fill(line, _COLUMNS, subsequent_indent="    ", break_on_hyphens=False)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(max(0, int(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]
-    shown = [part for part in parts if part[0]][:2] or parts[-1:]
-    return " ".join("%d%s" % part for part in shown)
