@@ -1,0 +1,58 @@
+"""Which local process is behind each connection of a tunnel's clients, in one look at the host for all of them."""
+import os
+import typing as t
+
+from st.address import parse_address
+from st.ops.measures import ClientStatus
+from st.ops.sockets import IP, Owner, Row, owners_of, parse_ip, parse_rows, tables
+
+_End = t.Tuple[IP, int]
+
+
+def peers_of(clients: t.Sequence[ClientStatus], listening: t.Mapping[str, str],
+             texts: t.Optional[t.Sequence[str]] = None) -> t.Dict[int, Owner]:
+    """Return the processes behind the connections, by their ids; `listening` has the address of each tunnel.
+
+    Clients of other hosts are left out. `texts` stand in for the kernel's tables.
+    """
+    ends = {client.id: _end(client.client) for client in clients if client.tunnel in listening}
+    listeners = {tunnel: _end(address) for tunnel, address in listening.items()}
+    rows = _rows_from({port for _, port in ends.values()}, tables() if texts is None else texts)
+    found = {}
+    for client in clients:
+        if client.id in ends:
+            row = _row_to(listeners[client.tunnel], rows.get(ends[client.id], []))
+            if row is not None:
+                found[client.id] = row
+    owners = owners_of({row.inode: row.uid for row in found.values()})
+    return {number: owners[row.inode] for number, row in found.items()}
+
+
+def shares_network(pid: int) -> bool:
+    """Tell whether a process sees the same network as we do, so that our tables tell of its connections."""
+    try:
+        return os.path.samefile("/proc/self/ns/net", "/proc/%d/ns/net" % pid)
+    except OSError:  # it has ended, or we may not know
+        return False
+
+
+def _end(text: str) -> _End:
+    host, port = parse_address(text)
+    return parse_ip(host), port
+
+
+def _rows_from(ports: t.Set[int], texts: t.Sequence[str]) -> t.Dict[_End, t.List[Row]]:
+    """Return the sockets on these ports that somebody holds, by their own end."""
+    hexadecimal = {"%04X" % port for port in ports}
+    rows: t.Dict[_End, t.List[Row]] = {}
+    for text in texts:
+        for row in parse_rows(text, lambda state, port: port in hexadecimal):
+            if row.inode:  # 0: closed by its process, on its way out
+                rows.setdefault((row.ip, row.port), []).append(row)
+    return rows
+
+
+def _row_to(listener: _End, rows: t.Sequence[Row]) -> t.Optional[Row]:
+    """Return the row whose other end is a listener, which may listen on every address of the host."""
+    ip, port = listener
+    return next((row for row in rows if row.far_port == port and (ip.is_unspecified or row.far_ip == ip)), None)
