@@ -11,6 +11,9 @@ CONFIG = PREFIX + "CONFIG"
 TUNNELS = PREFIX + "TUNNELS"
 REQUIRE_MASTER = PREFIX + "REQUIRE_MASTER"
 _VARIABLES = {PREFIX + name.upper(): name for name in SETTINGS}
+# What the command of on_failover is told; it may well call this program.
+TOLD = tuple(PREFIX + name for name in ("TUNNEL", "MASTER_NAME", "OLD", "OLD_HOST", "OLD_PORT", "NEW", "NEW_HOST",
+                                        "NEW_PORT", "EPOCH", "GAP", "AT"))
 _OTHERS = (CONFIG, TUNNELS, REQUIRE_MASTER)
 _NEAR_MISS = 0.8  # other programs may use the prefix, so only a close likeness is worth a word
 
@@ -45,7 +48,7 @@ def read_tunnels(environ: t.Mapping[str, str]) -> t.List[str]:
 
 
 def _warn_of_near_miss(variable: str, findings: Findings) -> None:
-    if variable.startswith(PREFIX) and variable not in _OTHERS:
+    if variable.startswith(PREFIX) and variable not in _OTHERS + TOLD:
         known = (*_VARIABLES, *_OTHERS)
         near = did_you_mean(variable[len(PREFIX):].upper(), [name[len(PREFIX):] for name in known], _NEAR_MISS)
         if near:
