@@ -26,7 +26,7 @@ class Program:
     """
 
     def __init__(self, directory: pathlib.Path, *words: str, environ: t.Optional[t.Mapping[str, str]] = None,
-                 before: t.Sequence[str] = ()) -> None:
+                 before: t.Sequence[str] = (), passing: t.Sequence[int] = ()) -> None:
         self._private = tempfile.mkdtemp(prefix="st-")  # a pytest path may be longer than a unix socket's, 107 bytes
         own = {name: value for name, value in os.environ.items() if not name.startswith("SENTINEL_TUNNEL_")}
         own.update({"HOME": str(directory), "PYTHONPATH": ROOT}, **own_places(self._private))
@@ -35,7 +35,8 @@ class Program:
         self._paths = [directory / "stdout", directory / "stderr"]
         with open(str(self._paths[0]), "ab") as out, open(str(self._paths[1]), "ab") as errors:
             self.process = subprocess.Popen([*before, sys.executable, "-m", "st", *words], stdin=subprocess.DEVNULL,
-                                            stdout=out, stderr=errors, cwd=str(directory), env=own)
+                                            stdout=out, stderr=errors, cwd=str(directory), env=own,
+                                            pass_fds=passing)
 
     def __enter__(self) -> "Program":
         return self
