@@ -14,9 +14,15 @@ from st.deadline import Deadline
 from st.errors import NoMasterError, SentinelTunnelError
 from st.event import Event
 from st.ops.errands import Errands
+from st.ops.hook import doubt
 from st.ops.limits import raise_descriptor_limit, room, room_event, thread_limit
+from st.ops.lock import locked
 from st.ops.logs import Log, configure
+from st.ops.notes import PidFile
+from st.ops.places import places
 from st.ops.passed import PassedSockets, take_passed
+from st.ops.places import places
+from st.ops.sequel import Sequel
 from st.ops.signals import POKED, STOP, Signals
 from st.ops.stacks import thread_stacks
 from st.ops.status import UP, ProcessStatus
@@ -35,23 +41,34 @@ STALLED = 30.0  # seconds without a sign of life after which a thread counts as 
 
 
 def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], None],
-        require_master: bool = False) -> None:
-    """Run the tunnels until TERM or INT; raise ListenError, LogFileError, or NoMasterError with `require_master`.
+        require_master: bool = False, ready: t.Optional[t.Callable[[], None]] = None) -> None:
+    """Run the tunnels until TERM or INT; raise LocalError, AlreadyRunning, or NoMasterError with `require_master`.
 
-    `again` reads the configuration anew, for a reload; `say` prints a line for a person.
+    `again` reads the configuration anew, for a reload; `say` prints a line for a person. A detached process has
+    `ready` called when it listens, and does not go on without its lock.
     """
     settings = loaded.settings
+    where = places(settings, loaded.source, os.environ)
+    optional = ready is None and not where.chosen & {"control", "lock"}  # such as in a container that is read-only
     threading.stack_size(STACK)
     descriptors, threads = raise_descriptor_limit(), thread_limit()
-    with Signals() as signals, configure(settings.log_level, settings.log_format, settings.log_file) as log:
+    with locked(where.lock, optional) as doubt, Signals() as signals, \
+            configure(settings.log_level, settings.log_format, settings.log_file) as log:
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
         sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
         for_web = DESCRIPTORS if settings.http else 0
         clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads)
         logger.info(room_event(clients, descriptors, threads))
         _remark(loaded)
+        if doubt:
+            logger.warning(Event("not_locked", why=doubt, means="a second process will not notice this one"))
         passed = take_passed(os.environ)
-        _Process(loaded, again, signals, log, clients, passed).run(say, require_master)
+        try:
+            _Process(loaded, again, signals, log, clients, passed).run(say, require_master, ready)
+        except Exception as error:
+            if settings.log_file:  # else who started it sees it where the log goes
+                logger.error(Event("failed", why=error), exc_info=not isinstance(error, SentinelTunnelError))
+            raise
 
 
 class _Process:
@@ -64,28 +81,37 @@ class _Process:
         self._signals = signals
         self._log = log
         self._passed = passed
-        self._app = App(loaded.settings, clients, passed=passed)
+        self._sequel = Sequel(loaded.settings, places(loaded.settings, loaded.source, os.environ).history)
+        self._app = App(loaded.settings, clients, self._sequel.tell, passed)
         self._systemd = Notifier(os.environ)
         self._errands = Errands(signals.poke)
         self._last_reload_good = True
 
-    def run(self, say: t.Callable[[str], None], require_master: bool) -> None:
+    def run(self, say: t.Callable[[str], None], require_master: bool,
+            ready: t.Optional[t.Callable[[], None]]) -> None:
         """Start, serve until a signal says stop, and stop."""
         settings = self._loaded.settings
         with contextlib.ExitStack() as services:
             services.callback(self._errands.close)
             services.callback(self._passed.close)
             services.callback(self._systemd.close)
+            services.callback(self._sequel.stop)
+            self._sequel.start()
             web = self._listen_http(services)
             self._app.start()
             try:
                 if web:
                     web.start()
                 self._systemd.ready()
+                self._write_pid(services)
+                if ready and not require_master:
+                    ready()
                 _introduce(self._app, self._signals, settings.sentinel_timeout, say)
                 if require_master:
                     _demand_masters(self._app, self._signals, max(tunnel.hold for tunnel in settings.tunnels),
                                     self._tick)
+                    if ready:
+                        ready()
                 self._obey()
                 self._systemd.stopping()
                 self._signals.end_at_next()
@@ -93,6 +119,12 @@ class _Process:
             finally:
                 self._app.stop(self._loaded.settings.drain)
             logger.info(Event("stopped"))
+
+    def _write_pid(self, services: contextlib.ExitStack) -> None:
+        if self._loaded.settings.pid_file:
+            file = PidFile(self._loaded.settings.pid_file)
+            file.write()
+            services.callback(file.remove)
 
     def _listen_http(self, services: contextlib.ExitStack) -> t.Optional[WebServer]:
         """Return the web server, if there is to be one: it answers from `start` on, until `services` end."""
@@ -141,6 +173,7 @@ class _Process:
             self._log.check_file(settings.log_file)
             changes = self._app.reload(settings)
             self._log.change(settings.log_level, settings.log_format, settings.log_file)
+            self._sequel.change(settings)
         except SentinelTunnelError as error:
             logger.error(Event("reload_refused", why="; ".join(str(error).splitlines()), means="nothing has changed"))
             raise
@@ -154,8 +187,9 @@ class _Process:
 
 
 def _remark(loaded: Loaded) -> None:
-    for remark in loaded.warnings + loaded.notes:
-        logger.warning("%s", remark)
+    for remark in (*loaded.warnings, *loaded.notes, doubt(loaded.settings.on_failover)):
+        if remark:
+            logger.warning("%s", remark)
 
 
 def _introduce(app: App, signals: Signals, sentinel_timeout: float, say: t.Callable[[str], None]) -> None:

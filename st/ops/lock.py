@@ -1,4 +1,5 @@
 """The lock of the one process that runs a configuration: who holds it, and how a hung one is ended."""
+import contextlib
 import fcntl
 import os
 import signal
@@ -49,6 +50,21 @@ class Lock:
 
     def __exit__(self, *exc: t.Any) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def locked(path: t.Optional[str], is_optional: bool) -> t.Iterator[str]:
+    """Hold the lock meanwhile; give "", or why it could not be had when it `is_optional`. None: no lock."""
+    with contextlib.ExitStack() as held:
+        doubt = ""
+        try:
+            if path:
+                held.enter_context(Lock(path))
+        except LockError as error:
+            if not is_optional:
+                raise
+            doubt = str(error)
+        yield doubt
 
 
 def holder_pid(path: str) -> t.Optional[int]:
