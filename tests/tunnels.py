@@ -133,8 +133,8 @@ def world_settings(world: World, names: t.Sequence[str] = (), **changes: t.Any) 
 class Running:
     """An App in this process; a context manager that stops it at once."""
 
-    def __init__(self, made: Settings, room: int = ROOM) -> None:
-        self.app = App(made, room)
+    def __init__(self, made: Settings, room: int = ROOM, **options: t.Any) -> None:
+        self.app = App(made, room, **options)
 
     def __enter__(self) -> "Running":
         self.app.start()
