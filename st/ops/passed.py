@@ -40,8 +40,8 @@ class PassedSockets:
     def useless(self, tunnels: t.Sequence[TunnelSettings]) -> t.List[str]:
         """Return what is wrong with each socket that belongs to no tunnel."""
         used = list(self.assign(tunnels).values())
-        return ["systemd passed a socket that listens on %s, but no tunnel does: let ListenStream= of the .socket unit "
-                "name the address of a tunnel, or FileDescriptorName= the tunnel (one socket each)" % str(passed.address)
+        return ["systemd passed a socket that listens on %s, but no tunnel does: let ListenStream= of the .socket "
+                "unit name the address of a tunnel, or FileDescriptorName= the tunnel (one socket each)" % str(passed.address)
                 for passed in self._sockets if passed.socket not in used]
 
     def close(self) -> None:

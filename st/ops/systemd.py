@@ -7,7 +7,6 @@ import time
 import typing as t
 
 from st.event import Event
-from st.ops.plain import plain
 from st.ops.status import ProcessStatus
 
 logger = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """Show a line of text in `systemctl status`; it is sent when it is new."""
-        line = plain(text)[:LONGEST]
+        line = " ".join(text.split())[:LONGEST]
         if line != self._told and not self._waiting and self._try("STATUS=%s" % line):
             self._told = line
 
@@ -99,7 +98,7 @@ class Notifier:
         """Send one message; False when it must be sent again."""
         if self._socket:
             try:
-                self._socket.sendto(message.encode("ascii"), self._address)
+                self._socket.sendto(message.encode("ascii", "backslashreplace"), self._address)
             except OSError:  # full, or systemd is restarting itself
                 return False
         return True
