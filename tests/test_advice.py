@@ -61,6 +61,6 @@ def test_words_that_tell_nothing_give_no_step() -> None:
 
 def test_every_step_fits_a_line() -> None:
     """With its indent a step is no longer than 80 columns."""
-    errors = ("failover in progress", "min_sentinels", "sentinel_outage", "NOAUTH", "name lookup failed", "says that it is",
-              "would lead to itself", "is no Sentinel", "refused", "timed out", "it does not monitor this name")
+    errors = ("failover in progress", "min_sentinels", "sentinel_outage", "NOAUTH", "name lookup failed", "refused",
+              "says that it is", "would lead to itself", "is no Sentinel", "timed out", "it does not monitor this name")
     assert all(0 < len(next_step(error)) <= 72 for error in errors)

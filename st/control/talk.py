@@ -1,0 +1,105 @@
+"""One client of the control socket, in a thread of its own."""
+import logging
+import select
+import socket
+import struct
+import threading
+import time
+import typing as t
+
+from st.control import protocol
+from st.control.commands import Answer
+from st.deadline import Deadline
+
+logger = logging.getLogger(__name__)
+
+PIECE = 1 << 16  # bytes received at once
+IDLE = 30.0  # seconds that a client may take for one request from its first byte on
+SLOW = 10.0  # seconds that it may take to read a reply
+LOOK = 60.0  # seconds; no wait is without a limit
+
+Answering = t.Callable[[t.Sequence[str], "Talk"], Answer]
+
+
+class Talk:
+    """Reads requests and writes replies until one side ends. `end` is for any thread, the rest for its own."""
+
+    def __init__(self, number: int, sock: socket.socket, answering: Answering) -> None:
+        self.number = number
+        self.asked_at = time.monotonic()  # its latest request, or its beginning; read by the server
+        self._sock = sock
+        self._answering = answering
+        self._requests = protocol.Requests()
+        self._closing = threading.Lock()  # guards the socket between shutdown and close
+
+    def run(self) -> None:
+        """Serve the client to the end; the thread's top."""
+        try:
+            self._converse()
+        except OSError:
+            pass  # it went away, does not read, or was ended by us
+        except Exception:
+            logger.exception("a client of the control socket could not be answered")
+        finally:
+            with self._closing:
+                self._sock.close()
+
+    def end(self) -> None:
+        """End the conversation; whatever its thread waits for on the socket returns at once."""
+        with self._closing:
+            try:
+                self._sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended already
+
+    def gone(self) -> bool:
+        """Tell whether the client has hung up, or was ended; one that only writes no more is still there."""
+        poller = select.poll()
+        poller.register(self._sock, 0)  # POLLHUP is told unasked
+        return bool(poller.poll(0))
+
+    def who(self) -> str:
+        """Return the client's process and user id, as the kernel knows them."""
+        credentials = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return "pid %d uid %d" % struct.unpack("3i", credentials)[:2]
+
+    def _converse(self) -> None:
+        while True:
+            try:
+                words = self._next_request()
+            except protocol.ProtocolError as error:
+                self._send(protocol.failure("ERR Protocol error: %s" % error))
+                return
+            if words is None:
+                return
+            self.asked_at = time.monotonic()
+            answer = self._answering(words, self)
+            self._send(answer.reply)
+            if answer.then is not None:
+                answer.then()
+            if answer.ends:
+                return
+
+    def _next_request(self) -> t.Optional[t.List[str]]:
+        """Return the words of the next request; None when the client sends no more, or not all of it in time."""
+        words, deadline = self._requests.take(), Deadline(IDLE)
+        while words is None:
+            begun = self._requests.begun
+            self._sock.settimeout(deadline.left(LOOK) if begun else LOOK)
+            try:
+                data = self._sock.recv(PIECE)
+            except socket.timeout:
+                if begun:
+                    return None
+                continue
+            if not data:
+                return None
+            if not begun:
+                deadline = Deadline(IDLE)
+            self._requests.feed(data)
+            words = self._requests.take()
+        return words
+
+    def _send(self, reply: bytes) -> None:
+        self._sock.settimeout(SLOW)
+        self._sock.sendall(reply)
