@@ -8,6 +8,7 @@ import click
 
 from st import __version__
 from st.cli.commands import check, convert
+from st.cli.ensure import ensure
 from st.cli.options import common_options
 from st.cli.program import Program, short_help
 from st.cli.run import run
@@ -27,7 +28,7 @@ def program(context: click.Context) -> None:
         context.exit(2)
 
 
-for command in (run, check, resolve, list_masters, convert):
+for command in (run, ensure, check, resolve, list_masters, convert):
     program.add_command(command)
 
 

@@ -41,6 +41,7 @@ class Chosen:
         self.config: t.Optional[str] = None
         self.settings: t.Dict[str, str] = {}  # texts by the names of their settings
         self.require_master = False
+        self.daemon = False
 
 
 def load_settings(context: click.Context, names: t.Sequence[str] = ()) -> Loaded:
@@ -57,6 +58,19 @@ def requires_master(context: click.Context) -> bool:
         return yes_no(os.environ.get(REQUIRE_MASTER) or "no")
     except ValueError as error:
         raise click.UsageError("environment %s: %s" % (REQUIRE_MASTER, error)) from error
+
+
+def wants_daemon(context: click.Context) -> bool:
+    """Tell whether --daemon was given.
+
+    There is no variable for it: one that is inherited by chance would let a supervised `run` slip away.
+    """
+    return context.ensure_object(Chosen).daemon
+
+
+def is_verbose(context: click.Context) -> bool:
+    """Tell whether -v was given."""
+    return context.ensure_object(Chosen).settings.get("log_level") == "debug"
 
 
 def is_quiet(context: click.Context) -> bool:
@@ -88,6 +102,8 @@ def _make_options() -> t.List[t.Callable[[Function], Function]]:
         made.append(_setting_option(name, flags, metavar))
     made.append(click.option("--require-master", is_flag=True, expose_value=False, callback=_choose_require_master,
                              help="fail when no master is found in time"))
+    made.append(click.option("--daemon", is_flag=True, expose_value=False, callback=_choose_daemon,
+                             help="run: in the background, detached; it returns when the tunnels listen"))
     made.append(_level_option(("-v", "--verbose"), "debug", "log more: level debug"))
     made.append(_level_option(("-q", "--quiet"), "warning", "log less: level warning"))
     return made
@@ -127,3 +143,8 @@ def _choose_config(context: click.Context, parameter: click.Parameter, value: t.
 def _choose_require_master(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         context.ensure_object(Chosen).require_master = True
+
+
+def _choose_daemon(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Chosen).daemon = True

@@ -5,7 +5,8 @@ import typing as t
 import click
 
 from st import __version__, process
-from st.cli.options import check_names, common_options, load_settings, requires_master
+from st.cli.detached import NOWHERE, Detached
+from st.cli.options import check_names, common_options, is_verbose, load_settings, requires_master, wants_daemon
 from st.cli.sentinels import asker
 from st.config import Loaded, with_tunnels
 from st.errors import ConfigError
@@ -20,11 +21,13 @@ logger = logging.getLogger(__name__)
 @common_options
 @click.pass_context
 def run(context: click.Context, names: t.Sequence[str]) -> None:
-    """Run tunnels in the foreground; the log goes to standard error.
+    """Run tunnels in the foreground, or with --daemon in the background; the log goes to standard error.
 
     Without a name and without a tunnel in the configuration, the Sentinels are asked for their names; ports count up
     from --port.
     """
+    if wants_daemon(context):
+        context.exit(_run_detached(context, names))
     loaded = load_settings(context, names)
     if loaded.settings.tunnels:
         _say("sentinel-tunnel %s" % __version__)
@@ -34,6 +37,20 @@ def run(context: click.Context, names: t.Sequence[str]) -> None:
         _say("sentinel-tunnel %s: asked %s; it knows %d name%s"
              % (__version__, asked, known, "" if known == 1 else "s"))
     process.run(loaded, lambda: _load_again(context, names), _say, requires_master(context))
+
+
+def _run_detached(context: click.Context, names: t.Sequence[str]) -> int:
+    """Start the tunnels in the background, and return the exit code."""
+    detached = Detached(context, names)
+    settings = detached.loaded.settings
+    if settings.log_file == NOWHERE and not settings.syslog:
+        click.echo("warning: no log will be kept: --log-file FILE names one", err=True)
+    outcome = detached.start()
+    if outcome.code is None and is_verbose(context):
+        click.echo("not ready yet: it goes on in the background, see its log", err=True)
+    if outcome.text:
+        click.echo(outcome.text, err=outcome.code != 0)
+    return outcome.code or 0
 
 
 def _load_again(context: click.Context, names: t.Sequence[str]) -> Loaded:

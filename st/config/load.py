@@ -30,7 +30,7 @@ def load(
     `path` is the file given (None: the one in SENTINEL_TUNNEL_CONFIG, or the first default file that exists, or none),
     `options` are texts by the names of their settings, `names` are the words NAME[=[HOST:]PORT].
     """
-    source = path or environ.get(CONFIG) or _first_file(default_files, environ)
+    source = find_source(path, environ, default_files)
     if source is None:
         return parse("", None, options, environ, names)
     try:
@@ -38,6 +38,12 @@ def load(
     except (OSError, ValueError) as error:
         raise ConfigError([one_line(source, "cannot be read as a configuration: %s" % reason(error))]) from error
     return _parse(file, source, options, environ, names)
+
+
+def find_source(path: t.Optional[str], environ: t.Mapping[str, str],
+                default_files: t.Sequence[str] = DEFAULT_FILES) -> t.Optional[str]:
+    """Return the file that `load` reads, or None when it reads none."""
+    return path or environ.get(CONFIG) or _first_file(default_files, environ)
 
 
 def parse(

@@ -1,0 +1,94 @@
+"""The tunnels in a process of their own, for run --daemon and ensure."""
+import os
+import typing as t
+
+import click
+
+from st import __version__, process
+from st.cli.options import load_settings, requires_master
+from st.cli.program import explain
+from st.config import Loaded
+from st.config.kinds import Command
+from st.errors import ConfigError, LocalError, SentinelTunnelError
+from st.ops.daemon import Outcome, detach
+from st.ops.places import Places, places
+
+PATIENCE = 3.0  # seconds to be ready; with --require-master the longest `hold` is added
+
+_PATHS = ("control", "lock", "history_file", "pid_file", "log_file")
+_WORDS = ("auto", "off")  # of those that are no path
+NOWHERE = "/dev/null"  # as a log file: no log
+
+
+class Detached:
+    """A configuration that can run detached; raises ConfigError when it cannot."""
+
+    def __init__(self, context: click.Context, names: t.Sequence[str]) -> None:
+        self._context = context
+        self._names = names
+        self._directory = _working_directory()
+        self._require_master = requires_master(context)
+        self.loaded = self._load()
+        self.places: Places = places(self.loaded.settings, self.loaded.source, os.environ)
+        problems = []
+        if not self.loaded.settings.tunnels:
+            problems.append("no tunnel: a process in the background needs tunnels with ports: write [tunnel:NAME] "
+                            "sections with a port each into the configuration, or NAME=PORT behind the command")
+        if self.places.lock is None:
+            problems.append("lock = off: a process in the background needs its lock, so that there is never a second "
+                            "one: remove that setting")
+        if problems:
+            raise ConfigError(problems)
+
+    def start(self) -> Outcome:
+        """Start the process, and return what came of it within PATIENCE."""
+        hold = max(tunnel.hold for tunnel in self.loaded.settings.tunnels) if self._require_master else 0
+        return detach(self._run, PATIENCE + hold)
+
+    def _run(self, ready: t.Callable[[], None]) -> int:
+        def tell() -> None:
+            click.echo("sentinel-tunnel %s: running in the background, pid %d" % (__version__, os.getpid()))
+            ready()
+
+        try:
+            process.run(self.loaded, self._load_again, lambda line: None, self._require_master, tell)
+        except SentinelTunnelError as error:
+            ended = explain(error)
+            click.echo(ended.text, err=True)
+            return ended.code
+        return 0
+
+    def _load(self) -> Loaded:
+        return _anchored(load_settings(self._context, self._names), self._directory)
+
+    def _load_again(self) -> Loaded:
+        """Read the configuration where it was read at the start: it may name files beside it."""
+        try:
+            os.chdir(self._directory)
+            return self._load()
+        except OSError as error:
+            text = "%s, where it was started: %s: make it again, or restart elsewhere"
+            raise LocalError(text % (self._directory, error.strerror), error.errno) from error
+        finally:
+            os.chdir("/")
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # removed meanwhile, or not for us to know
+        return "/"
+
+
+def _anchored(loaded: Loaded, directory: str) -> Loaded:
+    """Return the same with absolute paths: a detached process leaves the directory. No log file: no log."""
+    settings = loaded.settings
+    given = {name: getattr(settings, name) for name in _PATHS}
+    paths: t.Dict[str, t.Any] = {name: os.path.join(directory, path) for name, path in given.items()
+                                 if path and path not in _WORDS}
+    paths.setdefault("log_file", NOWHERE)
+    command = settings.on_failover
+    if command and "/" in command.words[0]:
+        command = Command((os.path.join(directory, command.words[0]),) + command.words[1:])
+    source = loaded.source and os.path.join(directory, loaded.source)
+    return loaded._replace(settings=settings._replace(on_failover=command, **paths), source=source)

@@ -1,0 +1,113 @@
+"""The command ensure, for cron: a process runs afterwards; it speaks only when somebody must do something."""
+import contextlib
+import os
+import socket
+import sys
+import time
+import typing as t
+
+import click
+
+from st.cli import exits
+from st.cli.detached import Detached
+from st.cli.options import Chosen, check_names, common_options, is_verbose
+from st.cli.program import explain
+from st.config import parse
+from st.config.environment import PREFIX
+from st.config.load import find_source
+from st.deadline import Deadline
+from st.errors import ConfigError, SentinelTunnelError
+from st.ops.daemon import Outcome
+from st.ops.lock import end_holder
+from st.ops.places import places
+from st.ops.reminder import Reminder
+
+HUNG = 10.0  # seconds without an answer on the control socket after which a process counts as hung
+LOOK = 0.1  # seconds between two tries to connect to it
+PLACES = ("control", "lock")
+
+
+@click.command(name="ensure")
+@click.argument("names", nargs=-1, metavar="[NAME[=[HOST:]PORT] ...]", callback=check_names)
+@click.option("--replace-hung", is_flag=True,
+              help="end a process that does not answer on its control socket for 10 s, and start another")
+@common_options
+@click.pass_context
+def ensure(context: click.Context, names: t.Sequence[str], replace_hung: bool) -> None:
+    """Start the tunnels in the background, unless they run.
+
+    For cron, which restarts them then within a minute, and after a reboot:
+
+    \b
+      @reboot   sentinel-tunnel ensure -c /etc/sentinel-tunnel.ini
+      * * * * * sentinel-tunnel ensure -c /etc/sentinel-tunnel.ini
+
+    Write the command with its whole path, for cron has a short PATH (`command -v sentinel-tunnel` tells it), and
+    % as \\%.
+
+    It prints nothing when all is well. An error is printed, and so mailed by cron, once, and again after an hour;
+    on a terminal each time. The exit code is 0 when they run, else that of `run`.
+    """
+    reminder = Reminder(_reminder_file(context))
+    outcome = _outcome(context, names, replace_hung)
+    if outcome.code == 0:
+        reminder.forget()
+    elif outcome.code is None:
+        if is_verbose(context):
+            _print("not ready yet: it goes on in the background, see its log")
+    elif _is_terminal() or reminder.is_due(outcome.text, time.time()):
+        _print(outcome.text)
+    context.exit(outcome.code or 0)
+
+
+def _outcome(context: click.Context, names: t.Sequence[str], replace_hung: bool) -> Outcome:
+    """Return what came of it: 0 also when it runs already."""
+    try:
+        detached = Detached(context, names)
+        if replace_hung and detached.places.control is None:
+            raise ConfigError(["control = off: --replace-hung asks on the control socket: remove one of the two"])
+        outcome = detached.start()
+        if outcome.code == exits.ALREADY_RUNNING and replace_hung and detached.places.control and detached.places.lock:
+            if not _answers(detached.places.control, Deadline(HUNG)):
+                end_holder(detached.places.lock)
+                outcome = detached.start()
+    except SentinelTunnelError as error:
+        return Outcome(*explain(error))
+    return outcome._replace(code=0) if outcome.code == exits.ALREADY_RUNNING else outcome
+
+
+def _answers(path: str, deadline: Deadline) -> bool:
+    """Tell whether the process behind a control socket says anything to PING before the deadline."""
+    while not deadline.passed():
+        with socket.socket(socket.AF_UNIX) as sock, contextlib.suppress(OSError):
+            sock.settimeout(deadline.left())
+            sock.connect(path)
+            sock.sendall(b"PING\r\n")
+            if sock.recv(1):
+                return True
+        time.sleep(deadline.left(LOOK) or 0)  # it may be starting, or stopping
+    return False
+
+
+def _reminder_file(context: click.Context) -> str:
+    """Return where to remember what was told: beside the lock, also when the configuration cannot be read."""
+    chosen = context.ensure_object(Chosen)
+    options = {name: text for name, text in chosen.settings.items() if name in PLACES}
+    options["sentinels"] = "localhost"
+    environ = {name: text for name, text in os.environ.items() if name in [PREFIX + each.upper() for each in PLACES]}
+    try:
+        settings = parse("", None, options, environ).settings
+    except ConfigError:
+        settings = parse("", None, {"sentinels": "localhost"}).settings
+    lock = places(settings, find_source(chosen.config, os.environ), os.environ).lock
+    return (lock or places(settings._replace(lock="auto"), None, os.environ).lock or "") + ".told"
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _print(text: str) -> None:
+    """Print what cron is to mail; when nobody takes it, the exit code still tells."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
