@@ -14,12 +14,11 @@ from st.deadline import Deadline
 from st.errors import NoMasterError, SentinelTunnelError
 from st.event import Event
 from st.ops.errands import Errands
-from st.ops.hook import doubt
+from st.ops.hook import missing_program
 from st.ops.limits import raise_descriptor_limit, room, room_event, thread_limit
 from st.ops.lock import locked
 from st.ops.logs import Log, configure
 from st.ops.notes import PidFile
-from st.ops.places import places
 from st.ops.passed import PassedSockets, take_passed
 from st.ops.places import places
 from st.ops.sequel import Sequel
@@ -187,7 +186,7 @@ class _Process:
 
 
 def _remark(loaded: Loaded) -> None:
-    for remark in (*loaded.warnings, *loaded.notes, doubt(loaded.settings.on_failover)):
+    for remark in (*loaded.warnings, *loaded.notes, missing_program(loaded.settings.on_failover)):
         if remark:
             logger.warning("%s", remark)
 

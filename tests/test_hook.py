@@ -11,7 +11,7 @@ import pytest
 
 from st.config.environment import TOLD
 from st.config.kinds import command
-from st.ops.hook import STOP_WAIT, Hook, doubt
+from st.ops.hook import STOP_WAIT, Hook, missing_program
 from tests.configs import HEAD, loaded, settings
 from tests.switches import switch
 from tests.waiting import FACTOR, wait_until
@@ -247,10 +247,10 @@ def test_names_outside_ascii(hooks: Hooks, tmp_path: pathlib.Path) -> None:
 ])
 def test_a_command_that_is_not_there_is_doubted(line: str, part: str) -> None:
     """Before the first failover, not after it."""
-    assert part in (doubt(command(line)) or "")
+    assert part in (missing_program(command(line)) or "")
 
 
 @pytest.mark.parametrize("line", ["", "sh -c true", sys.executable])
 def test_a_command_that_is_there_is_not_doubted(line: str) -> None:
     """By name or by path, and none at all."""
-    assert doubt(command(line)) is None
+    assert missing_program(command(line)) is None

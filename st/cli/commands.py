@@ -7,6 +7,7 @@ import click
 from st.cli.options import Chosen, common_options, is_quiet, load_settings
 from st.config import load, to_ini
 from st.config.environment import PREFIX
+from st.ops.hook import missing_program
 
 
 @click.command(name="check")
@@ -17,8 +18,9 @@ def check(context: click.Context) -> None:
     loaded = load_settings(context)
     if is_quiet(context):
         return
-    for warning in loaded.warnings:
-        click.echo("warning: %s" % warning, err=True)
+    for warning in (*loaded.warnings, missing_program(loaded.settings.on_failover)):
+        if warning:
+            click.echo("warning: %s" % warning, err=True)
     for note in loaded.notes:
         click.echo("note: %s" % note, err=True)
     tunnels, sentinels = loaded.settings.tunnels, loaded.settings.sentinels

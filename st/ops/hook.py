@@ -98,7 +98,7 @@ def clean_environ(environ: t.Mapping[bytes, bytes], secrets: t.Container[bytes])
     return {name: value for name, value in environ.items() if not _is_password(name) and value not in secrets}
 
 
-def doubt(command: t.Optional[Command]) -> t.Optional[str]:
+def missing_program(command: t.Optional[Command]) -> t.Optional[str]:
     """Return why the command can hardly be run, or None; the program may yet be installed."""
     if command is None or shutil.which(command.words[0]):
         return None
