@@ -83,6 +83,8 @@ class App:
             if self._stopping or not (changes.process or changes.leaving or changes.arriving or changes.adjusted):
                 return changes
             self._assigned = self._passed.assign(settings.tunnels)
+            for problem in self._passed.useless(settings.tunnels):  # clients would wait there, so somebody must know
+                logger.warning(Event("socket_unused", why=problem))
             leaving = {name: old.lanes[name].server for name in changes.leaving}
             fresh = self._exchange(leaving, [each for each in settings.tunnels if each.name in changes.arriving])
             try:

@@ -9,6 +9,8 @@ from st.errors import ListenError
 from st.ops.plain import plain
 
 FIRST = 3  # descriptors from here on, as sd_listen_fds(3) says
+_NO_TUNNEL = ("systemd passed a socket that listens on %s, but no tunnel does: let ListenStream= of the .socket unit name "
+              "the address of a tunnel, or FileDescriptorName= the tunnel (one socket each)")
 
 
 class Passed(t.NamedTuple):
@@ -40,9 +42,7 @@ class PassedSockets:
     def useless(self, tunnels: t.Sequence[TunnelSettings]) -> t.List[str]:
         """Return what is wrong with each socket that belongs to no tunnel."""
         used = list(self.assign(tunnels).values())
-        return ["systemd passed a socket that listens on %s, but no tunnel does: let ListenStream= of the .socket "
-                "unit name the address of a tunnel, or FileDescriptorName= the tunnel (one socket each)" % str(passed.address)
-                for passed in self._sockets if passed.socket not in used]
+        return [_NO_TUNNEL % str(passed.address) for passed in self._sockets if passed.socket not in used]
 
     def close(self) -> None:
         """Close them; systemd keeps its own, where clients wait for the next start."""
