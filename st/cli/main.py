@@ -10,6 +10,7 @@ from st import __version__
 from st.cli.commands import check, convert
 from st.cli.ensure import ensure
 from st.cli.options import common_options
+from st.cli.printing import print_files
 from st.cli.program import Program, short_help
 from st.cli.run import run
 from st.cli.sentinels import list_masters, resolve
@@ -28,7 +29,7 @@ def program(context: click.Context) -> None:
         context.exit(2)
 
 
-for command in (run, ensure, check, resolve, list_masters, convert):
+for command in (run, ensure, check, resolve, list_masters, convert, print_files):
     program.add_command(command)
 
 

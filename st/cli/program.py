@@ -11,18 +11,22 @@ from st.errors import AlreadyRunning, ConfigError, LocalError, NoMasterError, Se
 from st.ops.plain import plain
 
 
-class Program(click.Group):
-    """A group that knows the original tool's command line, near misses and the exit codes of a wrong configuration."""
+class Commands(click.Group):
+    """A group that knows near misses."""
+
+    def resolve_command(self, ctx: click.Context, args: t.List[str]) -> t.Any:
+        """Find the command, or fail with the one that was probably meant."""
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:  # which completes a half line
+            ctx.fail("no command %r%s" % (args[0], did_you_mean(args[0], self.commands)))
+        return super().resolve_command(ctx, args)
+
+
+class Program(Commands):
+    """The program: it knows the original tool's command line and the exit codes of a wrong configuration, too."""
 
     def parse_args(self, ctx: click.Context, args: t.List[str]) -> t.List[str]:
         """Parse the words of the command line, those of the original tool too."""
         return super().parse_args(ctx, original_words(args, self.commands))
-
-    def resolve_command(self, ctx: click.Context, args: t.List[str]) -> t.Any:
-        """Find the command, or fail with the one that was probably meant."""
-        if self.get_command(ctx, args[0]) is None:
-            ctx.fail("no command %r%s" % (args[0], did_you_mean(args[0], self.commands)))
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> t.Any:
         """Run the command; a wrong configuration is told line by line."""

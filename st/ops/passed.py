@@ -9,8 +9,8 @@ from st.errors import ListenError
 from st.ops.plain import plain
 
 FIRST = 3  # descriptors from here on, as sd_listen_fds(3) says
-_NO_TUNNEL = ("systemd passed a socket that listens on %s, but no tunnel does: let ListenStream= of the .socket unit name "
-              "the address of a tunnel, or FileDescriptorName= the tunnel (one socket each)")
+_NO_TUNNEL = ("systemd passed a socket that listens on %s, but no tunnel does: let ListenStream= of the .socket unit "
+              "name the address of a tunnel, or FileDescriptorName= the tunnel (one socket each)")
 
 
 class Passed(t.NamedTuple):
