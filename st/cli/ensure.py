@@ -64,29 +64,40 @@ def _outcome(context: click.Context, names: t.Sequence[str], replace_hung: bool)
     """Return what came of it: 0 also when it runs already."""
     try:
         detached = Detached(context, names)
-        if replace_hung and detached.places.control is None:
+        control, lock = detached.places.control, detached.places.lock
+        if replace_hung and control is None:
             raise ConfigError(["control = off: --replace-hung asks on the control socket: remove one of the two"])
         outcome = detached.start()
-        if outcome.code == exits.ALREADY_RUNNING and replace_hung and detached.places.control and detached.places.lock:
-            if not _answers(detached.places.control, Deadline(HUNG)):
-                end_holder(detached.places.lock)
-                outcome = detached.start()
+        if replace_hung and outcome.code == exits.ALREADY_RUNNING and control and lock:
+            if _hangs(control):
+                end_holder(lock)
+            outcome = detached.start()
     except SentinelTunnelError as error:
         return Outcome(*explain(error))
     return outcome._replace(code=0) if outcome.code == exits.ALREADY_RUNNING else outcome
 
 
-def _answers(path: str, deadline: Deadline) -> bool:
-    """Tell whether the process behind a control socket says anything to PING before the deadline."""
+def _hangs(path: str) -> bool:
+    """Tell whether a process listens on this control socket, but does not say a word to PING.
+
+    One where nobody listens at all is not for us to end: it may be stopping, or have had trouble with the socket.
+    """
+    deadline = Deadline(HUNG)
+    full = True  # of connections that nobody takes
     while not deadline.passed():
-        with socket.socket(socket.AF_UNIX) as sock, contextlib.suppress(OSError):
-            sock.settimeout(deadline.left())
-            sock.connect(path)
-            sock.sendall(b"PING\r\n")
-            if sock.recv(1):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(HUNG)
+            try:
+                sock.connect(path)
+                sock.sendall(b"PING\r\n")
+                if sock.recv(1):
+                    return False
+            except socket.timeout:
                 return True
-        time.sleep(deadline.left(LOOK) or 0)  # it may be starting, or stopping
-    return False
+            except OSError as error:
+                full = full and isinstance(error, BlockingIOError)
+        time.sleep(deadline.left(LOOK) or 0)
+    return full
 
 
 def _reminder_file(context: click.Context) -> str:

@@ -1,0 +1,63 @@
+"""Small files that a process leaves for others."""
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from st.errors import LocalError
+from st.ops.notes import PidFile, write_note
+from tests.programs import ROOT
+from tests.waiting import FACTOR
+
+WRITE = "import sys; from st.ops.notes import write_note; [write_note(sys.argv[1], str(n) * 9000) for n in range(10)]"
+
+
+def test_a_note_is_whole_at_any_moment(tmp_path: pathlib.Path) -> None:
+    """Who reads while it is written anew finds the old or the new text."""
+    file = tmp_path / "note"
+    write_note(str(file), "x" * 9000)
+    process = subprocess.Popen([sys.executable, "-c", WRITE, str(file)], cwd=ROOT)
+    seen = set()
+    while process.poll() is None:
+        seen.add(file.read_text())
+    assert process.wait(60 * FACTOR) == 0
+    assert all(len(text) == 9000 and len(set(text)) == 1 for text in seen) and file.read_text() == "9" * 9000
+    assert os.listdir(str(tmp_path)) == ["note"] and stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+def test_a_note_that_cannot_be_written_leaves_nothing(tmp_path: pathlib.Path) -> None:
+    """The name is taken by a directory."""
+    (tmp_path / "note").mkdir()
+    with pytest.raises(OSError):
+        write_note(str(tmp_path / "note"), "text")
+    assert os.listdir(str(tmp_path)) == ["note"]
+
+
+def test_a_pid_file_tells_the_pid(tmp_path: pathlib.Path) -> None:
+    """And goes at the end; twice is fine."""
+    path = tmp_path / "pid"
+    file = PidFile(str(path))
+    file.write()
+    assert path.read_text() == "%d\n" % os.getpid()
+    file.remove()
+    file.remove()
+    assert not path.exists()
+
+
+def test_the_pid_file_of_another_process_stays(tmp_path: pathlib.Path) -> None:
+    """One that was started meanwhile has written its own."""
+    path = tmp_path / "pid"
+    file = PidFile(str(path))
+    file.write()
+    path.write_text("%d\n" % os.getppid())
+    file.remove()
+    assert path.read_text() == "%d\n" % os.getppid()
+
+
+def test_a_pid_file_that_cannot_be_written() -> None:
+    """Somebody counts on it, so that it is an error."""
+    with pytest.raises(LocalError, match="pid file /dev/null/pid: Not a directory: name another file"):
+        PidFile("/dev/null/pid").write()
