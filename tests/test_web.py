@@ -12,6 +12,8 @@ import pytest
 from st.address import Address
 from st.deadline import Deadline
 from st.errors import ListenError
+from st.web.answers import Answer
+from st.web.exchange import reply
 from st.web.server import MOST, WebServer
 from tests.fakes import World, read_all
 from tests.test_status import BOTH
@@ -31,12 +33,12 @@ def is_alive(server: WebServer) -> bool:
 def test_a_whole_reply() -> None:
     """Length, type and an end; nothing that tells strangers which Python to attack."""
     with served() as server:
-        reply = fetch(server.address, "/liveness")
-        assert (reply.code, reply.body) == (200, '{"alive": true}\n')
+        found = fetch(server.address, "/liveness")
+        assert (found.code, found.body) == (200, '{"alive": true}\n')
         wanted = {"content-type": "application/json", "connection": "close", "cache-control": "no-store"}
-        assert wanted.items() <= reply.headers.items() and int(reply.headers["content-length"]) == len(reply.body)
-        assert "server" not in reply.headers and "python" not in str(reply.headers).lower()
-        assert not [name for name in reply.headers if name.startswith("access-control")]
+        assert wanted.items() <= found.headers.items() and int(found.headers["content-length"]) == len(found.body)
+        assert "server" not in found.headers and "python" not in str(found.headers).lower()
+        assert not [name for name in found.headers if name.startswith("access-control")]
 
 
 @pytest.mark.parametrize("path", ["/", "/startup", "/liveness", "/readiness", "/status", "/metrics", "/nix"])
@@ -56,8 +58,14 @@ def test_head_is_get_without_the_body(path: str) -> None:
 def test_a_body_does_not_destroy_the_reply() -> None:
     """What nobody reads would make the kernel reset the connection with the reply still on its way."""
     with served() as server:
-        reply = fetch(server.address, "/status", "POST", body=b"x" * 300000)
-        assert (reply.code, reply.headers["allow"]) == (405, "GET, HEAD") and "GET or HEAD" in reply.body
+        found = fetch(server.address, "/status", "POST", body=b"x" * 300000)
+        assert (found.code, found.headers["allow"]) == (405, "GET, HEAD") and "GET or HEAD" in found.body
+
+
+def test_half_a_character() -> None:
+    """A text that is no Unicode is sent all the same, with the length of what is sent."""
+    head, _, body = reply(Answer(200, "text/plain", "\u00fc\udc80"), "GET").partition(b"\r\n\r\n")
+    assert body == b"\xc3\xbc?" and b"Content-Length: 3\r\n" in head
 
 
 def test_a_client_that_says_no_more() -> None:
@@ -100,8 +108,8 @@ def test_bad_requests_are_told_why() -> None:
                            (b"GET / HTTP/1.1\r\nX: " + b"a" * 100000, 431)):
             with connect(server) as client:
                 client.sendall(sent)
-                reply = read_all(client)
-                assert reply.startswith(b"HTTP/1.1 %d " % code) and b"\r\n\r\nerror: " in reply
+                said = read_all(client)
+                assert said.startswith(b"HTTP/1.1 %d " % code) and b"\r\n\r\nerror: " in said
         assert is_alive(server)
 
 
@@ -163,15 +171,15 @@ def test_a_storm_of_probes() -> None:
             with contextlib.suppress(ConnectionError):
                 client.sendall(GET)
         replies = [until_ended(client) for client in clients]
-        assert sum(reply.endswith(b'{"alive": true}\n') for reply in replies) >= MOST and is_alive(server)
+        assert sum(each.endswith(b'{"alive": true}\n') for each in replies) >= MOST and is_alive(server)
 
 
 def test_a_fault_in_a_view_fails_one_request(expect_error: t.Callable[[str], None]) -> None:
     """500, the traceback in the log, none of it in the reply; other paths work."""
     expect_error("ZeroDivisionError")
     with served(views(status=lambda: 1 // 0)) as server:
-        reply = fetch(server.address, "/status")
-        assert reply.code == 500 and "ZeroDivision" not in reply.body
+        found = fetch(server.address, "/status")
+        assert found.code == 500 and "ZeroDivision" not in found.body
         assert is_alive(server)
 
 

@@ -1,4 +1,5 @@
 """What this process uses of its host, as the kernel tells it."""
+import functools
 import os
 import resource
 import threading
@@ -23,7 +24,7 @@ def usage() -> Usage:
     used = resource.getrusage(resource.RUSAGE_SELF)
     pages = kernel_text("/proc/self/statm").split()
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return Usage(started=_started(kernel_text("/proc/self/stat"), kernel_text("/proc/stat")),
+    return Usage(started=_started(),
                  cpu=used.ru_utime + used.ru_stime,
                  resident=int(pages[1]) * resource.getpagesize() if pages else None,
                  open_descriptors=_open_descriptors(),
@@ -31,10 +32,11 @@ def usage() -> Usage:
                  threads=threading.active_count())
 
 
-def _started(own: str, system: str) -> t.Optional[float]:
-    """Return the Unix time of the start, from the texts of /proc/self/stat and /proc/stat."""
-    boot = [line.split()[1] for line in system.splitlines() if line.startswith("btime ")]
-    fields = own.rpartition(")")[2].split()  # the name of the program may have blanks and brackets in it
+@functools.lru_cache(maxsize=None)  # btime moves by a second when the clock is set, which would look like a restart
+def _started() -> t.Optional[float]:
+    boot = [line.split()[1] for line in kernel_text("/proc/stat").splitlines() if line.startswith("btime ")]
+    # The name of the program, before the last bracket, may have blanks and brackets in it.
+    fields = kernel_text("/proc/self/stat").rpartition(")")[2].split()
     if not boot or not fields:
         return None
     return int(boot[0]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
