@@ -10,6 +10,9 @@ import typing as t
 from st import __version__
 from st.app import App
 from st.config import Loaded
+from st.control.place import ControlError
+from st.control.server import ControlServer
+from st.control.steering import Steering
 from st.deadline import Deadline
 from st.errors import NoMasterError, SentinelTunnelError
 from st.event import Event
@@ -34,6 +37,7 @@ logger = logging.getLogger(__name__)
 STACK = 256 << 10  # bytes; 8 MiB of address space for each thread is refused by `ulimit -v` and small containers
 SIGNAL_LOOK = 0.1  # seconds between two looks for a signal while waiting for masters
 FIRST_LOOK = 1.0  # seconds that the first answers get beyond sentinel_timeout before the mapping is printed
+CONTROL_STOP = 2.0  # seconds that the control socket may take to end
 HTTP_STOP = 2.0  # seconds that the web server may take to end
 TICK = 1.0  # seconds between two rounds of what is done regularly
 STALLED = 30.0  # seconds without a sign of life after which a thread counts as dead
@@ -97,10 +101,13 @@ class _Process:
             services.callback(self._sequel.stop)
             self._sequel.start()
             web = self._listen_http(services)
+            control = self._listen_control(services, detached=ready is not None)
             self._app.start()
             try:
                 if web:
                     web.start()
+                if control:
+                    control.start()
                 self._systemd.ready()
                 self._write_pid(services)
                 if ready and not require_master:
@@ -113,6 +120,7 @@ class _Process:
                         ready()
                 self._obey()
                 self._systemd.stopping()
+                self._errands.close()  # who asks for a reload now gets an answer
                 self._signals.end_at_next()
                 logger.info(Event("stop", drain="%gs" % self._loaded.settings.drain))
             finally:
@@ -135,6 +143,26 @@ class _Process:
                                        lambda: self._last_reload_good))
         services.callback(lambda: web.stop(Deadline(HTTP_STOP)))
         return web
+
+    def _listen_control(self, services: contextlib.ExitStack, detached: bool) -> t.Optional[ControlServer]:
+        """Return the control server, if there is to be one: it answers from `start` on, until `services` end."""
+        loaded, app = self._loaded, self._app
+        where = places(loaded.settings, loaded.source, os.environ)
+        if where.control is None:
+            return None
+        steering = Steering(app.status, app.clients, app.kill, self._sequel.switches,
+                            reload=lambda: self._errands.ask(self.reload),
+                            stop=lambda: os.kill(os.getpid(), signal.SIGTERM),
+                            wait=lambda seconds: app.wait_master(Deadline(seconds)), config=loaded.source or "")
+        try:
+            control = ControlServer(where.control, steering)
+        except ControlError as error:
+            if detached or "control" in where.chosen:
+                raise
+            logger.warning(Event("no_control", why=error, means="status, stop and reload cannot reach this process"))
+            return None
+        services.callback(lambda: control.stop(Deadline(CONTROL_STOP)))
+        return control
 
     def _obey(self) -> None:
         """Act on signals until one says stop."""

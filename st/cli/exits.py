@@ -1,5 +1,6 @@
 """The exit codes that are more than done (0), failed (1) and wrong usage (2)."""
 
+NOT_RUNNING = 3
 NO_MASTER = 69
 ALREADY_RUNNING = 75
 NO_PERMISSION = 77

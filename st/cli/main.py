@@ -14,6 +14,9 @@ from st.cli.printing import print_files
 from st.cli.program import Program, short_help
 from st.cli.run import run
 from st.cli.sentinels import list_masters, resolve
+from st.cli.status import status
+from st.cli.steer import reload, stop, wait
+from st.cli.view import clients, history
 
 NAME = "sentinel-tunnel"
 
@@ -29,7 +32,8 @@ def program(context: click.Context) -> None:
         context.exit(2)
 
 
-for command in (run, ensure, check, resolve, list_masters, convert, print_files):
+for command in (run, ensure, stop, reload, wait, status, clients, history,
+                check, resolve, list_masters, convert, print_files):
     program.add_command(command)
 
 

@@ -72,6 +72,12 @@ class History:
         self._failing = True
 
 
+def read_file(path: str) -> t.List[Switch]:
+    """Return the switches that a process keeps, or kept, in a file, the newest last; raise OSError."""
+    found = [_from_line(line) for line in Ledger(path, _is_entry).read()]
+    return [switch for switch in found if switch]
+
+
 def as_text(switches: t.Sequence[Switch], now: float) -> str:
     """Return a table for people, 80 columns wide, the newest last; `now` in seconds since the epoch."""
     if not switches:
