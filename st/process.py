@@ -152,8 +152,7 @@ class _Process:
             return None
         steering = Steering(app.status, app.clients, app.kill, self._sequel.switches,
                             reload=lambda: self._errands.ask(self.reload),
-                            stop=lambda: os.kill(os.getpid(), signal.SIGTERM),
-                            wait=lambda seconds: app.wait_master(Deadline(seconds)), config=loaded.source or "")
+                            stop=lambda: os.kill(os.getpid(), signal.SIGTERM), config=loaded.source or "")
         try:
             control = ControlServer(where.control, steering)
         except ControlError as error:
@@ -192,7 +191,6 @@ class _Process:
 
     def reload(self) -> t.List[str]:
         """Change to the configuration as it is now and return what changed; raise with nothing changed."""
-        self._last_reload_good = False
         self._systemd.reloading()
         try:
             loaded = self._again()
@@ -202,6 +200,7 @@ class _Process:
             self._log.change(settings.log_level, settings.log_format, settings.log_file)
             self._sequel.change(settings)
         except SentinelTunnelError as error:
+            self._last_reload_good = False
             logger.error(Event("reload_refused", why="; ".join(str(error).splitlines()), means="nothing has changed"))
             raise
         finally:
