@@ -80,7 +80,8 @@ def test_the_rules_of_naming() -> None:
 
 def test_the_values() -> None:
     """Each comes from its own field."""
-    status = BOTH._replace(tunnels=(TUNNEL, CACHE._replace(state="no_master", held=3)), sentinels=(SENTINELS[0], SILENT))
+    lost = CACHE._replace(state="no_master", held=3)
+    status = BOTH._replace(tunnels=(TUNNEL, lost), sentinels=(SENTINELS[0], SILENT))
     text = shown(status)
     sessions, cache, down = {"tunnel": "sessions"}, {"tunnel": "cache"}, {"sentinel": SILENT.address}
     wanted = [
