@@ -14,7 +14,7 @@ from st.errors import ConfigError
 from st.printed.completion import SHELLS, completion, shell_of
 from st.printed.crontab import crontab
 from st.printed.host import has_user, own_command, service_user, systemd_version
-from st.printed.rotation import rotation
+from st.printed.rotation import directory_owner, rotation
 from st.printed.unit import Service, unit
 
 
@@ -41,12 +41,14 @@ def _check_user(context: click.Context, parameter: click.Parameter, user: t.Opti
 def print_unit(context: click.Context, user: t.Optional[str]) -> None:
     """Print a systemd unit."""
     loaded, config = _configuration(context)
-    settings, user = loaded.settings, user or service_user()
+    settings, command, user = loaded.settings, _command(), user or service_user()
+    reads = (command[0], config, sys.executable, sys.prefix, sys.base_prefix, __file__)
     chosen = (settings.control, settings.lock, settings.history_file, settings.pid_file, settings.log_file)
-    writes = tuple(path for path in chosen if path and os.path.isabs(path))
-    reads = (sys.executable, sys.prefix, sys.base_prefix, os.path.abspath(__file__))
-    _print(unit(Service(_command(), config, user, has_user(user), systemd_version(), settings.drain,
-                        settings.control != "off", settings.log_file, reads, writes)))
+    writes = [path for path in chosen if path and os.path.isabs(path)]
+    _print(unit(Service(
+        command=command, config=config, user=user, has_user=has_user(user), systemd=systemd_version(),
+        drain=settings.drain, control=settings.control != "off", log_file=settings.log_file,
+        reads=tuple(map(os.path.realpath, reads)), writes=tuple(map(os.path.realpath, writes)))))
 
 
 @print_files.command(name="cron")
@@ -69,7 +71,7 @@ def print_logrotate(context: click.Context) -> None:
     if not os.path.isabs(log_file):
         raise ConfigError(["%s: log_file = %s: write a path from / on, or it depends on where the process was started"
                            % (config, log_file)])
-    _print(rotation(log_file))
+    _print(rotation(log_file, directory_owner(log_file)))
 
 
 @print_files.command(name="alerts")

@@ -4,6 +4,7 @@ import os
 import pwd
 import re
 import stat
+import typing as t
 
 _TEMPLATE = """\
 # logrotate configuration of sentinel-tunnel, made by `sentinel-tunnel print logrotate`.
@@ -23,23 +24,22 @@ _TEMPLATE = """\
 """
 
 
-def rotation(log_file: str) -> str:
-    """Return the configuration for a log file, an absolute path."""
+def rotation(log_file: str, rotate_as: t.Optional[t.Tuple[str, str]]) -> str:
+    """Return the configuration for a log file, an absolute path; `rotate_as` is a user and a group other than root."""
     # A path is a pattern for logrotate.
     path = '"%s"' % re.sub(r'([\\*?\[\]{}"])', r"\\\1", log_file)
-    return _TEMPLATE % {"path": path, "su": _su(os.path.dirname(log_file))}
+    return _TEMPLATE % {"path": path, "su": "    su %s %s\n" % rotate_as if rotate_as else ""}
 
 
-def _su(directory: str) -> str:
-    """Return the line without which logrotate refuses a directory that others than root may write to."""
+def directory_owner(log_file: str) -> t.Optional[t.Tuple[str, str]]:
+    """Return user and group of the directory when others than root may write to it: logrotate refuses it otherwise."""
     try:
-        found = os.stat(directory)
+        found = os.stat(os.path.dirname(log_file))
     except OSError:  # to be made yet
-        return ""
-    shared = found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid)
-    if not shared:
-        return ""
-    return "    su %s %s\n" % (_user(found.st_uid), _group(found.st_gid))
+        return None
+    if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid):
+        return _user(found.st_uid), _group(found.st_gid)
+    return None
 
 
 def _user(number: int) -> str:

@@ -1,10 +1,8 @@
 """The systemd unit, for systemd 219 and up."""
 import math
-import os
 import re
 import typing as t
 
-NAME = "sentinel-tunnel"
 STATE_DIRECTORY = 235  # the systemd that knows StateDirectory=
 _HOMES = ("/home", "/root", "/run/user")
 _TEMPORARY = ("/tmp", "/var/tmp")
@@ -88,7 +86,7 @@ class Service(t.NamedTuple):
     drain: float
     control: bool  # there is a control socket to reload by
     log_file: t.Optional[str]
-    reads: t.Tuple[str, ...]  # paths that the service needs, beside command and configuration
+    reads: t.Tuple[str, ...]  # further paths that it needs; no links
     writes: t.Tuple[str, ...]
 
 
@@ -130,6 +128,4 @@ def _all_paths(service: Service) -> t.List[str]:
 
 
 def _any_below(directories: t.Sequence[str], paths: t.Iterable[str]) -> bool:
-    """Tell whether one of the paths, or what it is a link to, lies in one of the directories."""
-    every = [form for path in paths if path.startswith("/") for form in (path, os.path.realpath(path))]
-    return any(path.startswith(directory + "/") for path in every for directory in directories)
+    return any(path.startswith(directory + "/") for path in paths for directory in directories)
