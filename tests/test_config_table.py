@@ -56,7 +56,7 @@ def test_the_full_file_loads_with_every_comment_taken_away() -> None:
 
 
 def test_the_files_of_conf_are_right() -> None:
-    """Every file in conf/ loads without a warning."""
-    for name in os.listdir(CONF):
+    """Every configuration in conf/ loads without a warning."""
+    for name in [name for name in os.listdir(CONF) if name.endswith(".ini")] + ["original.json"]:
         loaded = load(os.path.join(CONF, name), {}, {})
         assert loaded.settings.tunnels and not loaded.warnings, name
