@@ -9,7 +9,7 @@ import typing as t
 
 from st import __version__
 from st.app import App
-from st.config import Loaded
+from st.config import Loaded, Settings
 from st.control.place import ControlError
 from st.control.server import ControlServer
 from st.control.steering import Steering
@@ -28,6 +28,7 @@ from st.ops.sequel import Sequel
 from st.ops.signals import POKED, STOP, Signals
 from st.ops.stacks import thread_stacks
 from st.ops.status import UP, ProcessStatus
+from st.ops.syslog import PATH
 from st.ops.systemd import Notifier, state_line
 from st.sentinel.roster import MOST_DISCOVERED
 from st.web import DESCRIPTORS, Views, WebServer
@@ -56,7 +57,7 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
     threading.stack_size(STACK)
     descriptors, threads = raise_descriptor_limit(), thread_limit()
     with locked(where.lock, optional) as doubt, Signals() as signals, \
-            configure(settings.log_level, settings.log_format, settings.log_file) as log:
+            configure(settings.log_level, settings.log_format, settings.log_file, _syslog(settings)) as log:
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
         sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
         for_web = DESCRIPTORS if settings.http else 0
@@ -197,7 +198,7 @@ class _Process:
             settings = loaded.settings
             self._log.check_file(settings.log_file)
             changes = self._app.reload(settings)
-            self._log.change(settings.log_level, settings.log_format, settings.log_file)
+            self._log.change(settings.log_level, settings.log_format, settings.log_file, _syslog(settings))
             self._sequel.change(settings)
         except SentinelTunnelError as error:
             self._last_reload_good = False
@@ -210,6 +211,10 @@ class _Process:
         lines = changes.lines()
         logger.info(Event("reloaded", config=loaded.source or "none", changes="; ".join(lines)))
         return lines
+
+
+def _syslog(settings: Settings) -> t.Optional[str]:
+    return PATH if settings.syslog else None
 
 
 def _remark(loaded: Loaded) -> None:

@@ -75,8 +75,7 @@ def steered(world: World, *names: str, **changes: t.Any) -> t.Iterator[Steered]:
 
     with short_directory() as directory, running(world, *names, **changes) as app:
         steering = Steering(status=app.app.status, clients=app.app.clients, kill=app.app.kill, stop=stopped.set,
-                            history=lambda: switches, reload=reload, config="/etc/st.ini",
-                            wait=lambda seconds: app.app.wait_master(Deadline(seconds)))
+                            history=lambda: switches, reload=reload, config="/etc/st.ini")
         path = os.path.join(directory, "s")
         server = ControlServer(path, steering)
         server.start()

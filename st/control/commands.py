@@ -14,11 +14,12 @@ from st.event import Event
 from st.ops import clients, history
 from st.ops.peers import peers_of
 from st.ops.plain import plain
+from st.ops.status import UP
 
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 3600  # seconds
-WAIT_LOOK = 0.2  # seconds between two looks whether the one who waits is still there
+WAIT_LOOK = 0.1  # seconds between two looks at the tunnels, and whether the one who waits is still there
 RESP = {"2": 2, "3": 3}
 
 
@@ -119,13 +120,18 @@ def _wait(steering: Steering, question: Question) -> Answer:
     text = question.words[0] if question.words else ""
     if not re.match(r"[0-9]{1,4}(\.[0-9]{1,9})?\Z", text) or float(text) > LONGEST_WAIT:
         raise Refusal("expected WAIT and a number of seconds up to %d" % LONGEST_WAIT)
-    deadline = Deadline(float(text))
-    late = steering.wait(0)
+    deadline, late = Deadline(float(text)), _late(steering)
     while late and not deadline.passed() and not question.gone():
-        late = steering.wait(deadline.left(WAIT_LOOK) or 0)
+        time.sleep(deadline.left(WAIT_LOOK) or 0)
+        late = _late(steering)
     if late:
         raise Refusal("no master: %s" % "; ".join(late))
     return Answer(protocol.simple("OK"))
+
+
+def _late(steering: Steering) -> t.List[str]:
+    tunnels = [tunnel for tunnel in steering.status().tunnels if tunnel.state != UP]
+    return ["%s: %s" % (tunnel.name, tunnel.reason or "still asking") for tunnel in tunnels]
 
 
 def _help(steering: Steering, question: Question) -> Answer:

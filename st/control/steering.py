@@ -15,5 +15,4 @@ class Steering(t.NamedTuple):
     history: t.Callable[[], t.List[Switch]]  # the newest last
     reload: t.Callable[[], t.List[str]]  # what has changed; raises SentinelTunnelError with nothing changed
     stop: t.Callable[[], None]  # returns at once
-    wait: t.Callable[[float], t.List[str]]  # for so many seconds; why each tunnel without a master has none
     config: str  # the file, or ""

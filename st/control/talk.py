@@ -24,11 +24,14 @@ Answering = t.Callable[[t.Sequence[str], "Talk"], Answer]
 class Talk:
     """Reads requests and writes replies until one side ends. `end` is for any thread, the rest for its own."""
 
-    def __init__(self, number: int, sock: socket.socket, answering: Answering) -> None:
+    def __init__(self, number: int, sock: socket.socket, answering: Answering, idle: float = IDLE,
+                 slow: float = SLOW) -> None:
         self.number = number
         self.asked_at = time.monotonic()  # its latest request, or its beginning; read by the server
         self._sock = sock
         self._answering = answering
+        self._idle = idle
+        self._slow = slow
         self._requests = protocol.Requests()
         self._closing = threading.Lock()  # guards the socket between shutdown and close
 
@@ -82,7 +85,7 @@ class Talk:
 
     def _next_request(self) -> t.Optional[t.List[str]]:
         """Return the words of the next request; None when the client sends no more, or not all of it in time."""
-        words, deadline = self._requests.take(), Deadline(IDLE)
+        words, deadline = self._requests.take(), Deadline(self._idle)
         while words is None:
             begun = self._requests.begun
             self._sock.settimeout(deadline.left(LOOK) if begun else LOOK)
@@ -95,11 +98,11 @@ class Talk:
             if not data:
                 return None
             if not begun:
-                deadline = Deadline(IDLE)
+                deadline = Deadline(self._idle)
             self._requests.feed(data)
             words = self._requests.take()
         return words
 
     def _send(self, reply: bytes) -> None:
-        self._sock.settimeout(SLOW)
+        self._sock.settimeout(self._slow)
         self._sock.sendall(reply)
