@@ -19,6 +19,15 @@ def own_places(directory: str) -> t.Dict[str, str]:
             "SENTINEL_TUNNEL_HISTORY_FILE": os.path.join(directory, "history")}
 
 
+def is_alive(pid: int) -> bool:
+    """Tell whether a process that is not our child runs; one that nobody has reaped yet does not."""
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Program:
     """`sentinel-tunnel WORDS` in a directory of its own; a context manager that kills what still runs.
 

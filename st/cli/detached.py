@@ -4,7 +4,7 @@ import typing as t
 
 import click
 
-from st import __version__, process
+from st import process
 from st.cli.options import load_settings, requires_master
 from st.cli.program import explain
 from st.config import Loaded
@@ -14,6 +14,7 @@ from st.ops.daemon import Outcome, detach
 from st.ops.places import Places, places
 
 PATIENCE = 3.0  # seconds to be ready; with --require-master the longest `hold` is added
+NOT_READY = "not ready yet: it goes on in the background; see its log"
 
 _PATHS = ("control", "lock", "history_file", "pid_file", "log_file")
 _WORDS = ("auto", "off")  # of those that are no path
@@ -46,12 +47,8 @@ class Detached:
         return detach(self._run, PATIENCE + hold)
 
     def _run(self, ready: t.Callable[[], None]) -> int:
-        def tell() -> None:
-            click.echo("sentinel-tunnel %s: running in the background, pid %d" % (__version__, os.getpid()))
-            ready()
-
         try:
-            process.run(self.loaded, self._load_again, lambda line: None, self._require_master, tell)
+            process.run(self.loaded, self._load_again, lambda line: None, self._require_master, ready)
         except SentinelTunnelError as error:
             ended = explain(error)
             click.echo(ended.text, err=True)

@@ -9,7 +9,7 @@ import typing as t
 import click
 
 from st.cli import exits
-from st.cli.detached import Detached
+from st.cli.detached import NOT_READY, Detached
 from st.cli.options import Chosen, check_names, common_options, is_verbose
 from st.cli.program import explain
 from st.config import parse
@@ -54,7 +54,7 @@ def ensure(context: click.Context, names: t.Sequence[str], replace_hung: bool) -
         reminder.forget()
     elif outcome.code is None:
         if is_verbose(context):
-            _print("not ready yet: it goes on in the background, see its log")
+            _print(NOT_READY)
     elif _is_terminal() or reminder.is_due(outcome.text, time.time()):
         _print(outcome.text)
     context.exit(outcome.code or 0)

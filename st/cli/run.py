@@ -5,12 +5,13 @@ import typing as t
 import click
 
 from st import __version__, process
-from st.cli.detached import NOWHERE, Detached
+from st.cli.detached import NOT_READY, NOWHERE, Detached
 from st.cli.options import check_names, common_options, is_verbose, load_settings, requires_master, wants_daemon
 from st.cli.sentinels import asker
 from st.config import Loaded, with_tunnels
 from st.errors import ConfigError
 from st.event import Event
+from st.ops.lock import holder_pid
 from st.sentinel.survey import masters
 
 logger = logging.getLogger(__name__)
@@ -46,10 +47,12 @@ def _run_detached(context: click.Context, names: t.Sequence[str]) -> int:
     if settings.log_file == NOWHERE and not settings.syslog:
         click.echo("warning: no log will be kept: --log-file FILE names one", err=True)
     outcome = detached.start()
-    if outcome.code is None and is_verbose(context):
-        click.echo("not ready yet: it goes on in the background, see its log", err=True)
-    if outcome.text:
-        click.echo(outcome.text, err=outcome.code != 0)
+    if outcome.code == 0 and detached.places.lock:
+        _say("sentinel-tunnel %s: running in the background, pid %s" % (__version__, holder_pid(detached.places.lock)))
+    elif outcome.code:
+        click.echo(outcome.text, err=True)
+    elif is_verbose(context):
+        click.echo(NOT_READY, err=True)
     return outcome.code or 0
 
 
