@@ -94,7 +94,8 @@ def test_clients_and_scrapes_side_by_side(world: World, tmp_path: pathlib.Path) 
     """Scrapes without a pause while clients come and go and the master changes: nobody is in the other's way."""
     http = free_port()
     with started(world, tmp_path, "--http", str(http)) as (program, port):
-        done, faults = threading.Event(), []  # type: t.Tuple[threading.Event, t.List[str]]
+        done = threading.Event()
+        faults: t.List[str] = []
 
         def scrape() -> None:
             while not done.is_set():
