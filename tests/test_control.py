@@ -80,7 +80,7 @@ def test_lines_typed_by_hand(control: Steered) -> None:
 
 def test_commands_in_one_piece_are_answered_in_order(control: Steered) -> None:
     """Pipelining: arrays and lines, a wrong one among them; after QUIT nothing more."""
-    pieces = [command("PING", "1"), b"KILL 9\r\n", command("nope"), b"*0\r\n", command("PING", "2"), b"QUIT\r\nPING\r\n"]
+    pieces = [command("PING", "1"), b"KILL 9\r\n", command("nope"), b"*0\r\n", command("PING", "2"), b"QUIT\r\nPING\n"]
     assert control.ask(b"".join(pieces)).split(b"\r\n") == [
         b"$1", b"1", b"-ERR no connection has the id 9: CLIENTS lists them",
         b"-ERR unknown command 'nope'. Try HELP.", b"$1", b"2", b"+OK", b""]
