@@ -85,6 +85,7 @@ def test_who_is_not_known_is_left_out() -> None:
 CHILD = """
 import os, socket, sys
 open("/proc/self/comm", "wb").write(b"a\\nb")
+"x".encode("idna")  # imported first: that user may not be allowed to read this Python
 if os.geteuid() == 0 and sys.argv[2] != "0":
     os.setuid(int(sys.argv[2]))
 sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
