@@ -104,8 +104,9 @@ def _make_options() -> t.List[t.Callable[[Function], Function]]:
                              help="fail when no master is found in time"))
     made.append(click.option("--daemon", is_flag=True, expose_value=False, callback=_choose_daemon,
                              help="run: in the background, detached; it returns when the tunnels listen"))
-    made.append(_level_option(("-v", "--verbose"), "debug", "log more: level debug"))
-    made.append(_level_option(("-q", "--quiet"), "warning", "log less: level warning"))
+    made.append(_fixed_option(("--syslog",), "syslog", "yes", SETTINGS["syslog"].help))
+    made.append(_fixed_option(("-v", "--verbose"), "log_level", "debug", "log more: level debug"))
+    made.append(_fixed_option(("-q", "--quiet"), "log_level", "warning", "log less: level warning"))
     return made
 
 
@@ -127,10 +128,10 @@ def _setting_option(name: str, flags: t.Sequence[str], metavar: str) -> t.Callab
     return click.option(*flags, metavar=metavar, multiple=many, expose_value=False, callback=choose, help=shown)
 
 
-def _level_option(flags: t.Sequence[str], level: str, text: str) -> t.Callable[[Function], Function]:
+def _fixed_option(flags: t.Sequence[str], name: str, given: str, text: str) -> t.Callable[[Function], Function]:
     def choose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
         if value:
-            context.ensure_object(Chosen).settings["log_level"] = level
+            context.ensure_object(Chosen).settings[name] = given
 
     return click.option(*flags, is_flag=True, expose_value=False, callback=choose, help=text)
 

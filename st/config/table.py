@@ -41,7 +41,7 @@ _ROWS = (
     Setting("pid_file", kinds.path, None, PROCESS, "file for the process id: information only"),
     Setting("history_file", kinds.place, "auto", PROCESS, "file that keeps the switches; auto, off or a path"),
     Setting("on_failover", kinds.command, None, PROCESS, "command to run after each switch, without a shell"),
-    Setting("syslog", kinds.yes_no, "no", PROCESS, "log to syslog too"),
+    Setting("syslog", kinds.yes_no, "no", PROCESS, "log to syslog; to standard error only while it cannot be reached"),
     Setting("log_file", kinds.path, None, PROCESS, "log to this file instead of standard error"),
     Setting("log_format", kinds.choice("text", "json"), "text", PROCESS, "text or json"),
     Setting("log_level", kinds.choice("debug", "info", "warning", "error"), "info", PROCESS,

@@ -47,6 +47,11 @@ def text_line(line: Line) -> str:
     return "\n".join(lines + ["    " + plain(part) for part in line.trace.splitlines()]) + "\n"
 
 
+def traced(line: Line) -> str:
+    """Return the event of `line`, with its traceback as a field: one line of ASCII."""
+    return line.text + (" traceback=" + json.dumps(line.trace) if line.trace else "")
+
+
 def json_line(line: Line) -> str:
     """Return `line` as one JSON object; a field named time, level or event gets a `_` behind its name."""
     values: t.Dict[str, t.Any] = {"time": local_time(line.created), "level": line.level}

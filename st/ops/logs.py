@@ -6,52 +6,60 @@ import typing as t
 from st.event import Event
 from st.ops.lines import Fold, Line, json_line, line_of, own_line, text_line
 from st.ops.sink import Sink, open_sink
+from st.ops.syslog import SyslogSink, syslog_json, syslog_text
 
 _LOGGER = "st"  # the root of our logger tree
 
 _FORMATS = {"text": text_line, "json": json_line}
+_SYSLOG_FORMATS = {"text": syslog_text, "json": syslog_json}
 
 
 class Log:
     """The log of the process while it is configured; `close()` gives the loggers back as they were."""
 
-    def __init__(self, handler: "_Handler", level: str) -> None:
-        self._handler = handler
+    def __init__(self, handlers: t.Sequence["_Handler"], level: str) -> None:
+        self._handlers = tuple(handlers)
         self._logger = logging.getLogger(_LOGGER)
         self._before = (self._logger.level, self._logger.propagate)
         self._logger.setLevel(level.upper())
         self._logger.propagate = False  # a root logger set up by others would print every line twice
-        self._logger.addHandler(handler)
+        for handler in self._handlers:
+            self._logger.addHandler(handler)
 
     def flush(self) -> None:
         """Write the count of repeats that has not been written yet."""
-        self._handler.flush()
+        for handler in self._handlers:
+            handler.flush()
 
     def reopen(self) -> None:
         """Open the log file anew, as for SIGHUP; when that fails, a line in the old one says so."""
-        self._handler.reopen()
+        for handler in self._handlers:
+            handler.reopen()
 
     def check_file(self, file: t.Optional[str]) -> None:
         """Raise LogFileError when the log could not be changed to `file`."""
         open_sink(file).close()
 
-    def change(self, level: str, format: str, file: t.Optional[str]) -> None:
-        """Go on with another level, format or file; raise LogFileError with nothing changed."""
-        handler = _Handler(open_sink(file), _FORMATS[format])
-        self._logger.addHandler(handler)
-        self._logger.removeHandler(self._handler)
-        self._handler.close()
-        self._handler = handler
+    def change(self, level: str, format: str, file: t.Optional[str], syslog: t.Optional[str] = None) -> None:
+        """Go on with another level, format, file or syslog; raise LogFileError with nothing changed."""
+        old, self._handlers = self._handlers, tuple(_handlers(format, file, syslog))
+        for handler in self._handlers:
+            self._logger.addHandler(handler)
+        for handler in old:
+            self._logger.removeHandler(handler)
+            handler.close()
         self._logger.setLevel(level.upper())
 
     def close(self) -> None:
         """Write what is due and stop logging; a second call does nothing."""
-        if self._handler not in self._logger.handlers:
+        handlers, self._handlers = self._handlers, ()
+        if not handlers:
             return
-        self._logger.removeHandler(self._handler)
         level, self._logger.propagate = self._before
         self._logger.setLevel(level)
-        self._handler.close()
+        for handler in handlers:
+            self._logger.removeHandler(handler)
+            handler.close()
 
     def __enter__(self) -> "Log":
         return self
@@ -60,19 +68,38 @@ class Log:
         self.close()
 
 
-def configure(level: str, format: str, file: t.Optional[str]) -> Log:
+def configure(level: str, format: str, file: t.Optional[str], syslog: t.Optional[str] = None) -> Log:
     """Log from `level` on, as `format` text or json, to `file`: None is stderr, /dev/null is nowhere.
 
-    Raises LogFileError when the file cannot be opened. Afterwards no log call raises: lines that cannot be written
-    are counted, and the count is logged when there is room again.
+    With the socket of a `syslog`, to that too, and to stderr only if nobody listens there. Raises LogFileError when
+    the file cannot be opened. Afterwards no log call raises: lines that cannot be written are counted, and the count
+    is logged when there is room again.
     """
-    return Log(_Handler(open_sink(file), _FORMATS[format]), level)
+    return Log(_handlers(format, file, syslog), level)
+
+
+def _handlers(format: str, file: t.Optional[str], syslog: t.Optional[str]) -> t.List["_Handler"]:
+    written = _Handler(open_sink(file), _FORMATS[format])
+    if syslog is None:
+        return [written]
+    sink = SyslogSink(syslog)
+    sent = _Handler(sink, _SYSLOG_FORMATS[format])
+    try:
+        sink.connect()
+    except OSError as error:  # it may start later, and is then found; until then a person may look here
+        written.say("WARNING", Event("syslog_not_reached", socket=syslog, why=error.strerror or error,
+                                     means="lines that do not reach it are counted: start the syslog daemon"))
+        return [sent, written]
+    if file is not None:
+        return [sent, written]
+    written.close()
+    return [sent]
 
 
 class _Handler(logging.Handler):
     """Writes folded lines; logging holds this handler's lock round emit(), which guards all attributes here."""
 
-    def __init__(self, sink: Sink, to_text: t.Callable[[Line], str]) -> None:
+    def __init__(self, sink: t.Union[Sink, SyslogSink], to_text: t.Callable[[Line], str]) -> None:
         super().__init__()
         self._sink = sink
         self._to_text = to_text
@@ -97,9 +124,13 @@ class _Handler(logging.Handler):
         try:
             self._sink.reopen()
         except OSError as error:
-            self._write(own_line(time.time(), "WARNING", Event("log_not_reopened", why=error)))
+            self.say("WARNING", Event("log_not_reopened", why=error))
         finally:
             self.release()
+
+    def say(self, level: str, event: Event) -> None:
+        """Write an event of the log itself."""
+        self._write(own_line(time.time(), level, event))
 
     def close(self) -> None:
         self.flush()
