@@ -7,8 +7,9 @@ import click
 from st import process
 from st.cli.options import load_settings, requires_master
 from st.cli.program import explain
-from st.config import Loaded
+from st.config import Loaded, kinds
 from st.config.kinds import Command
+from st.config.table import SETTINGS
 from st.errors import ConfigError, LocalError, SentinelTunnelError
 from st.ops.daemon import Outcome, detach
 from st.ops.places import Places, places
@@ -16,8 +17,7 @@ from st.ops.places import Places, places
 PATIENCE = 3.0  # seconds to be ready; with --require-master the longest `hold` is added
 NOT_READY = "not ready yet: it goes on in the background; see its log"
 
-_PATHS = ("control", "lock", "history_file", "pid_file", "log_file")
-_WORDS = ("auto", "off")  # of those that are no path
+_WORDS = (None, "auto", "off")  # of settings that may hold a path
 NOWHERE = "/dev/null"  # as a log file: no log
 
 
@@ -80,12 +80,18 @@ def _working_directory() -> str:
 def _anchored(loaded: Loaded, directory: str) -> Loaded:
     """Return the same with absolute paths: a detached process leaves the directory. No log file: no log."""
     settings = loaded.settings
-    given = {name: getattr(settings, name) for name in _PATHS}
-    paths: t.Dict[str, t.Any] = {name: os.path.join(directory, path) for name, path in given.items()
-                                 if path and path not in _WORDS}
+    paths = _paths(settings, directory)
     paths.setdefault("log_file", NOWHERE)
+    paths["tunnels"] = tuple(tunnel._replace(**_paths(tunnel, directory)) for tunnel in settings.tunnels)
     command = settings.on_failover
     if command and "/" in command.words[0]:
-        command = Command((os.path.join(directory, command.words[0]),) + command.words[1:])
+        paths["on_failover"] = Command((os.path.join(directory, command.words[0]),) + command.words[1:])
     source = loaded.source and os.path.join(directory, loaded.source)
-    return loaded._replace(settings=settings._replace(on_failover=command, **paths), source=source)
+    return loaded._replace(settings=settings._replace(**paths), source=source)
+
+
+def _paths(values: t.Any, directory: str) -> t.Dict[str, t.Any]:
+    """Return the settings in `values` that are paths, absolute."""
+    names = [name for name in values._fields if name in SETTINGS and SETTINGS[name].kind in (kinds.path, kinds.place)]
+    given = {name: getattr(values, name) for name in names}
+    return {name: os.path.join(directory, path) for name, path in given.items() if path not in _WORDS}

@@ -1,7 +1,6 @@
 """The command ensure, for cron: a process runs afterwards; it speaks only when somebody must do something."""
 import contextlib
 import os
-import socket
 import sys
 import time
 import typing as t
@@ -15,15 +14,13 @@ from st.cli.program import explain
 from st.config import parse
 from st.config.environment import PREFIX
 from st.config.load import find_source
-from st.deadline import Deadline
+from st.control.client import Client, NotRunning, Refused, Silent, Unanswered
 from st.errors import ConfigError, SentinelTunnelError
 from st.ops.daemon import Outcome
 from st.ops.lock import end_holder
 from st.ops.places import places
 from st.ops.reminder import Reminder
 
-HUNG = 10.0  # seconds without an answer on the control socket after which a process counts as hung
-LOOK = 0.1  # seconds between two tries to connect to it
 PLACES = ("control", "lock")
 
 
@@ -78,26 +75,18 @@ def _outcome(context: click.Context, names: t.Sequence[str], replace_hung: bool)
 
 
 def _hangs(path: str) -> bool:
-    """Tell whether a process listens on this control socket, but does not say a word to PING.
+    """Tell whether a process listens on this control socket, but does not say a word to PING within 10 s.
 
     One where nobody listens at all is not for us to end: it may be stopping, or have had trouble with the socket.
     """
-    deadline = Deadline(HUNG)
-    full = True  # of connections that nobody takes
-    while not deadline.passed():
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(HUNG)
-            try:
-                sock.connect(path)
-                sock.sendall(b"PING\r\n")
-                if sock.recv(1):
-                    return False
-            except socket.timeout:
-                return True
-            except OSError as error:
-                full = full and isinstance(error, BlockingIOError)
-        time.sleep(deadline.left(LOOK) or 0)
-    return full
+    try:
+        with Client(path) as client:
+            client.ask("PING")
+    except Silent:
+        return True
+    except (NotRunning, Unanswered, Refused):
+        pass
+    return False
 
 
 def _reminder_file(context: click.Context) -> str:

@@ -25,6 +25,10 @@ class Unanswered(SentinelTunnelError):
     """Somebody listens, but does not answer, or not as we would."""
 
 
+class Silent(Unanswered):
+    """Somebody listens, but says nothing."""
+
+
 class Gone(Unanswered):
     """The process has ended, or closed the connection, before it answered."""
 
@@ -118,10 +122,10 @@ class Client:
             raise ConnectionResetError(errno.ECONNRESET, "closed without an answer")
         return data
 
-    def _silent(self, seconds: float) -> Unanswered:
+    def _silent(self, seconds: float) -> Silent:
         who = "pid %d" % self.pid if getattr(self, "pid", 0) else self._path
-        return Unanswered("%s does not answer within %gs (hung?): look at its log; kill -USR1 writes into it what each "
-                          "thread does" % (who, seconds))
+        return Silent("%s does not answer within %gs (hung?): look at its log; kill -USR1 writes into it what each "
+                      "thread does" % (who, seconds))
 
 
 def _advice(error: OSError) -> str:
