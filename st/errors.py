@@ -71,6 +71,10 @@ class PeerRefused(PeerError):
         self.line = line
 
 
+class PeerTlsError(PeerError):
+    """A node was reached, and no TLS came about: its certificate, ours, or no TLS there at all."""
+
+
 class PeerGarbage(PeerError):
     """Something replied that is not what it should be: not Sentinel, or not Redis at all."""
 

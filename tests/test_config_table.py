@@ -18,7 +18,7 @@ def _names(scope: str) -> set:  # type: ignore[type-arg]
 
 def test_each_setting_has_its_value() -> None:
     """Every row of the table is a field of the settings, and the other way round."""
-    assert _names(PROCESS) == set(Settings._fields) - {"tunnels"}
+    assert _names(PROCESS) == set(Settings._fields) - {"tunnels", "certificates"}
     assert _names(TUNNEL) == set(TunnelSettings._fields) - {"name"}
 
 

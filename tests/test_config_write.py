@@ -19,6 +19,7 @@ NAMES = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable())
 TEXTS = st.text(string.ascii_letters + string.digits + " %=[]:;#\u00e9", max_size=12)
 HOSTS = st.one_of(st.ip_addresses().map(str), st.sampled_from(["s1", "s2.example"]))
 ADDRESSES = st.builds(Address, HOSTS, st.integers(1, 65535))
+VERIFY = st.sampled_from(["yes", "ca", "no"])
 PLACES = st.sampled_from(["auto", "off", "/a b/c"])
 SECRETS = st.one_of(st.none(), st.builds(Secret, TEXTS.filter(bool)))
 
@@ -39,10 +40,14 @@ TUNNELS = st.builds(
     TunnelSettings, name=NAMES, master=NAMES, listen=HOSTS, port=st.integers(1, 65535), hold=_times("hold"),
     connect_timeout=_times("connect_timeout"), max_connections=st.one_of(st.none(), st.integers(1, 1000)),
     keepalive=_times("keepalive"), user_timeout=st.just(0.0), role_check=st.sampled_from(["yes", "strict", "no"]),
-    redis_user=st.none(), redis_password=SECRETS)
+    redis_user=st.none(), redis_password=SECRETS, tls=st.sampled_from(["no", "yes", "passthrough"]),
+    tls_verify=VERIFY, tls_ca=st.none(), tls_cert=st.none(), tls_key=st.none(), listen_tls_cert=st.none(),
+    listen_tls_key=st.none())
 PROCESSES = st.builds(
     Settings, sentinels=st.lists(ADDRESSES, min_size=1, max_size=3, unique=True).map(tuple),
-    sentinel_user=st.none(), sentinel_password=SECRETS, sentinel_timeout=_times("sentinel_timeout"),
+    sentinel_user=st.none(), sentinel_password=SECRETS, sentinel_tls=st.booleans(), sentinel_tls_verify=VERIFY,
+    sentinel_tls_ca=st.none(), sentinel_tls_cert=st.none(), sentinel_tls_key=st.none(), certificates=st.just(""),
+    sentinel_timeout=_times("sentinel_timeout"),
     poll=_times("poll"), events=st.booleans(), discover=st.booleans(), min_sentinels=st.integers(0, 1),
     sentinel_outage=st.sampled_from(["serve", "refuse"]), drain=_times("drain"),
     nat_map=st.sampled_from(["", "a -> b, [fd00::1]:1 -> c:2"]).map(parse_nat_map),

@@ -7,6 +7,7 @@ import typing as t
 
 from st.address import Address
 from st.app.changes import Changes, compare
+from st.app.keys import keys_of
 from st.app.parts import Lane, Parts
 from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
@@ -50,6 +51,7 @@ class App:
         self._on_switch = on_switch
         self._passed = passed or PassedSockets()
         self._assigned: t.Mapping[str, socket.socket] = {}  # passed sockets by tunnels; by `start`, then by `reload`
+        self._keys = keys_of(settings)
         self._changing = threading.Lock()  # held by `reload`, so that there is one at a time
         self._stopping = False
         self._parts = self._combine(settings, {})
@@ -82,6 +84,7 @@ class App:
             changes = compare(old.settings, settings)
             if self._stopping or not (changes.process or changes.leaving or changes.arriving or changes.adjusted):
                 return changes
+            self._keys = keys_of(settings)
             self._assigned = self._passed.assign(settings.tunnels)
             for problem in self._passed.useless(settings.tunnels):  # clients would wait there, so somebody must know
                 logger.warning(Event("socket_unused", why=problem))
@@ -94,7 +97,7 @@ class App:
                 kept = {name: lane.server for name, lane in old.lanes.items() if name not in leaving}
                 for tunnel in settings.tunnels:
                     if tunnel.name in kept:
-                        kept[tunnel.name].adjust(tunnel)
+                        kept[tunnel.name].adjust(tunnel, self._keys.legs[tunnel.name])
                 self._parts = self._combine(settings, dict(kept, **fresh), old)
                 self._parts.watcher.start()
                 for server in fresh.values():
@@ -154,9 +157,10 @@ class App:
         """Return these servers with followers and a watcher of their own, which go on where the `old` ones were."""
         before = old.lanes if old else {}
         discovered = old.crew.discovered if old and settings.discover else ()
-        crew = Crew(Brief(settings.sentinels, Credentials(settings.sentinel_user, settings.sentinel_password),
-                          settings.sentinel_timeout, settings.events, settings.discover, settings.nat_map.apply,
-                          settings.tunnels, self._is_own), discovered)
+        credentials = Credentials(settings.sentinel_user, settings.sentinel_password, self._keys.sentinel)
+        tls = {name: legs.upstream for name, legs in self._keys.legs.items() if legs.upstream is not None}
+        crew = Crew(Brief(settings.sentinels, credentials, settings.sentinel_timeout, settings.events,
+                          settings.discover, settings.nat_map.apply, settings.tunnels, self._is_own, tls), discovered)
         lanes = {}
         for tunnel in settings.tunnels:
             server = servers.get(tunnel.name)
@@ -184,7 +188,8 @@ class App:
 
     def _listen(self, tunnel: TunnelSettings, row: MasterRow) -> TunnelServer:
         try:
-            return TunnelServer(tunnel, row, self._seats, self._hint, self._assigned.get(tunnel.name))
+            return TunnelServer(tunnel, row, self._seats, self._hint, self._assigned.get(tunnel.name),
+                                self._keys.legs[tunnel.name])
         except ListenError as error:
             raise blame_holder(error, Address(tunnel.listen, tunnel.port))
 

@@ -13,13 +13,15 @@ from st.ops.plain import plain
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
 from st.sentinel.survey import Asker, elect, masters, report
+from st.tls import client_context
 
 HEAD = ("NAME", "MASTER", "STATE", "REPLICAS", "SENTINELS", "QUORUM", "EPOCH")
 
 
 def asker(settings: Settings) -> Asker:
     """Return whom to ask, and how, by these settings."""
-    credentials = Credentials(settings.sentinel_user, settings.sentinel_password)
+    terms = settings.sentinel_tls_terms
+    credentials = Credentials(settings.sentinel_user, settings.sentinel_password, terms and client_context(terms))
     return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
 
 
@@ -70,5 +72,6 @@ def _row(whom: Asker, reports: t.Sequence[Report], name: str, fields: t.Mapping[
 
 
 def _prober(tunnel: TunnelSettings, address: Address) -> Prober:
-    credentials = Credentials(tunnel.redis_user, tunnel.redis_password)
+    terms = tunnel.tls_terms
+    credentials = Credentials(tunnel.redis_user, tunnel.redis_password, terms and client_context(terms))
     return Prober(tunnel.name, address, credentials, tunnel.connect_timeout)

@@ -3,6 +3,7 @@ import collections
 import typing as t
 
 from st.address import REDIS_PORT, Address
+from st.config.certificates import check_certificates
 from st.config.findings import Findings
 from st.config.layers import Value, Values, check_layer, pick, pick_all, pick_secret
 from st.config.ports import Claim, check_claims, free_ports
@@ -63,7 +64,9 @@ class _Builder:
         if minimum and minimum.value and not values["discover"] and minimum.value > len(values["sentinels"]):
             text = "min_sentinels: %d is more than the Sentinels named, and discover is off: lower it"
             self._findings.problem(minimum.where, text % minimum.value)
-        return Settings(tunnels=tuple(self._tunnels()), **values)
+        tunnels = tuple(self._tunnels())
+        made = Settings(tunnels=tunnels, certificates="", **values)
+        return made._replace(certificates=check_certificates(made, self._findings))
 
     def template(self) -> TunnelSettings:
         """Return what a tunnel has that nobody wrote anything about."""

@@ -86,6 +86,15 @@ def role_check(text: str) -> str:
     return "yes" if _WORDS[text.lower()] else "no"
 
 
+def tls(text: str) -> str:
+    """Return `yes`, `passthrough` or `no`."""
+    if text.lower() == "passthrough":
+        return "passthrough"
+    if text.lower() not in _WORDS:
+        raise ValueError("%r is none of yes, passthrough, no" % text)
+    return "yes" if _WORDS[text.lower()] else "no"
+
+
 def name(text: str) -> str:
     """Return a name (of a master, a tunnel, a user) that can be printed and sent."""
     if not text:

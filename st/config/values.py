@@ -5,6 +5,7 @@ from st.address import Address
 from st.config.kinds import Command
 from st.nat import NatMap
 from st.secret import Secret
+from st.tls import Terms
 
 
 class TunnelSettings(t.NamedTuple):
@@ -20,8 +21,20 @@ class TunnelSettings(t.NamedTuple):
     keepalive: float  # 0: off
     user_timeout: float  # 0: off
     role_check: str  # yes, strict or no
+    tls: str  # no, yes or passthrough
+    tls_ca: t.Optional[str]
+    tls_cert: t.Optional[str]
+    tls_key: t.Optional[str]
+    tls_verify: str  # yes, ca or no
+    listen_tls_cert: t.Optional[str]
+    listen_tls_key: t.Optional[str]
     redis_user: t.Optional[str]
     redis_password: t.Optional[Secret]
+
+    @property
+    def tls_terms(self) -> t.Optional[Terms]:
+        """What we demand of Redis's certificate, and show; None: no TLS of ours."""
+        return None if self.tls == "no" else Terms(self.tls_ca, self.tls_cert, self.tls_key, self.tls_verify)
 
 
 class Settings(t.NamedTuple):
@@ -30,6 +43,11 @@ class Settings(t.NamedTuple):
     sentinels: t.Tuple[Address, ...]
     sentinel_user: t.Optional[str]
     sentinel_password: t.Optional[Secret]
+    sentinel_tls: bool
+    sentinel_tls_ca: t.Optional[str]
+    sentinel_tls_cert: t.Optional[str]
+    sentinel_tls_key: t.Optional[str]
+    sentinel_tls_verify: str  # yes, ca or no
     sentinel_timeout: float
     poll: float
     events: bool
@@ -48,7 +66,14 @@ class Settings(t.NamedTuple):
     log_file: t.Optional[str]
     log_format: str  # text or json
     log_level: str  # debug, info, warning or error
+    certificates: str  # changes with the content of the files of TLS
     tunnels: t.Tuple[TunnelSettings, ...]
+
+    @property
+    def sentinel_tls_terms(self) -> t.Optional[Terms]:
+        """What we demand of the Sentinels' certificates, and show; None: no TLS."""
+        files = (self.sentinel_tls_ca, self.sentinel_tls_cert, self.sentinel_tls_key)
+        return Terms(*files, verify=self.sentinel_tls_verify) if self.sentinel_tls else None
 
 
 class Loaded(t.NamedTuple):

@@ -1,5 +1,6 @@
 """What Sentinels say, as values: commands to ask, and replies read. Pure, no I/O."""
 import re
+import ssl
 import typing as t
 
 from st.address import Address, parse_port
@@ -50,10 +51,11 @@ class Report(t.NamedTuple):
 
 
 class Credentials(t.NamedTuple):
-    """How we log in to Sentinels or Redis nodes; a user needs a password."""
+    """How we come to Sentinels or Redis nodes; a user needs a password, `tls` None is plain TCP."""
 
     user: t.Optional[str] = None
     password: t.Optional[Secret] = None
+    tls: t.Optional[ssl.SSLContext] = None
 
     def commands(self) -> t.List[Command]:
         """Return the AUTH command, or nothing without a password."""

@@ -1,4 +1,5 @@
 """One conversation with one Sentinel: connect, log in, ask, subscribe. Blocking, within deadlines."""
+import ssl
 import time
 import typing as t
 
@@ -10,6 +11,7 @@ from st.wire.conversation import Conversation
 from st.wire.dial import dial_address, set_keepalive
 from st.wire.keeper import Keeper
 from st.wire.resp import Command, Reply, ReplyError, shown, text
+from st.wire.tls import secure
 
 KEEPALIVE = 15  # seconds; a Sentinel host that is gone is noticed by the poll, this ends the old socket
 
@@ -22,11 +24,12 @@ EVENTS = (
 ).split()
 
 
-def connect(sentinel: Address, deadline: Deadline) -> Conversation:
-    """Connect to a Sentinel; raise PeerUnreachable."""
+def connect(sentinel: Address, deadline: Deadline, tls: t.Optional[ssl.SSLContext] = None) -> Conversation:
+    """Connect to a Sentinel, with TLS when there is a context; raise PeerUnreachable or PeerTlsError."""
     sock, endpoint = dial_address(sentinel, deadline)
     set_keepalive(sock, KEEPALIVE)
-    return Conversation(sock, str(sentinel), Address(*endpoint.sockaddr[:2]))
+    leg = sock if tls is None else secure(sock, tls, sentinel.host, deadline, str(sentinel))
+    return Conversation(leg, str(sentinel), Address(*endpoint.sockaddr[:2]))
 
 
 class SentinelClient(Keeper):
@@ -56,7 +59,7 @@ class SentinelClient(Keeper):
                 if deadline.passed():
                     raise
                 self.close()
-        self._kept = connect(self.sentinel, deadline)
+        self._kept = connect(self.sentinel, deadline, self._credentials.tls)
         return self._exchange(self._kept, self._credentials.commands(), names, deadline, peers)
 
     def _exchange(self, conversation: Conversation, auth: t.List[t.Any], names: t.Sequence[str],
@@ -83,7 +86,7 @@ class SentinelClient(Keeper):
 def ask_masters(sentinel: Address, credentials: Credentials, timeout: float) -> t.List[t.Dict[str, str]]:
     """Return every master that a Sentinel monitors, by its fields (SENTINEL MASTERS); raise PeerError."""
     deadline = Deadline(timeout)
-    conversation = connect(sentinel, deadline)
+    conversation = connect(sentinel, deadline, credentials.tls)
     try:
         replies = conversation.ask(credentials.commands() + [["SENTINEL", "MASTERS"]], deadline)
         return read_masters(replies[-1], conversation.peer, None if len(replies) == 1 else replies[0])

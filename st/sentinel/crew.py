@@ -1,5 +1,6 @@
 """The workers of the watcher: who asks which Sentinel, who listens to it, who asks which node for its role."""
 import logging
+import ssl
 import typing as t
 
 from st.address import Address
@@ -28,6 +29,7 @@ class Brief(t.NamedTuple):
     translate: t.Callable[[Address], Address]  # the address map
     tunnels: t.Tuple[TunnelSettings, ...]
     is_own: t.Callable[[Endpoint], bool]  # whether one of our tunnels listens there
+    tls: t.Mapping[str, ssl.SSLContext] = {}  # to the nodes, by tunnel; those without speak plain TCP
 
 
 class Desk:
@@ -114,7 +116,8 @@ class Crew:
         """Let a node be asked for its role, with the credentials of a tunnel."""
         if (tunnel, address) not in self._probers:
             settings = self._tunnels[tunnel]
-            prober = Prober(tunnel, address, Credentials(settings.redis_user, settings.redis_password),
+            credentials = Credentials(settings.redis_user, settings.redis_password, self._brief.tls.get(tunnel))
+            prober = Prober(tunnel, address, credentials,
                             settings.connect_timeout, settings.role_check != "no", self._brief.is_own)
             post = self._post
             worker = Worker("role %s" % (address,), lambda: post(prober.probe()), prober.interrupt, prober.close)

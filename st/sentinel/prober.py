@@ -11,6 +11,7 @@ from st.wire.dial import Endpoint, dial_first, lookup, set_keepalive
 from st.wire.keeper import Keeper
 from st.wire.resp import ReplyError
 from st.wire.role import UNKNOWN, Role, ask_role
+from st.wire.tls import secure
 
 
 class Probed(t.NamedTuple):
@@ -62,7 +63,9 @@ class Prober(Keeper):
                                   % (self._template.address,))
         sock, endpoint = dial_first(endpoints, deadline)
         set_keepalive(sock, self._timeout)
-        self._kept = Conversation(sock, str(self._template.address))
+        address, tls = self._template.address, self._credentials.tls
+        self._kept = Conversation(sock if tls is None else secure(sock, tls, address.host, deadline, str(address)),
+                                  str(address))
         self._template = self._template._replace(endpoint=endpoint, endpoints=tuple(endpoints))
         auth = self._credentials.commands()
         if auth and self._ask:

@@ -44,7 +44,7 @@ class Subscription(Keeper):
             return
         try:
             deadline = Deadline(self._timeout)
-            self._kept = connect(self._sentinel, deadline)
+            self._kept = connect(self._sentinel, deadline, self._credentials.tls)
             subscribe(self._kept, self._credentials, deadline)
             self.connected, self._refused = True, False
             self._heard("subscribed")  # what happened before is not sent again

@@ -2,6 +2,7 @@
 import logging
 import random
 import socket
+import ssl
 import threading
 import time
 import typing as t
@@ -14,14 +15,24 @@ from st.sentinel.masters import MasterRow, Snapshot, Target
 from st.tunnel.refusal import Refused, linger, no_master, say
 from st.tunnel.registry import Registry
 from st.tunnel.relay import Relay
+from st.tunnel.tls_relay import TlsRelay
 from st.tunnel.upstream import Gauges, NotMaster, prepare
 from st.wire.dial import interrupt, interrupt_at_once, reset_on_close, set_keepalive
+from st.wire.tls import Leg, secure
 
 logger = logging.getLogger(__name__)
 
 RETRY_PAUSE = (0.2, 0.5)  # seconds, at random: "a few hundred milliseconds" (Sentinel client specification, step 3)
 SLOWER = 1.5  # from try to try, as far as
+HANDSHAKE = 10.0  # seconds that a client gets for TLS
 SLOWEST = 2.0  # seconds; a switch ends the pause anyway
+
+
+class Legs(t.NamedTuple):
+    """How the legs of a connection speak TLS; None: they do not."""
+
+    upstream: t.Optional[ssl.SSLContext] = None  # with `tls = passthrough` only the role check does
+    client: t.Optional[ssl.SSLContext] = None
 
 
 class Tunnel(t.NamedTuple):
@@ -32,6 +43,7 @@ class Tunnel(t.NamedTuple):
     registry: Registry
     gauges: Gauges
     hint: t.Callable[[str], None]  # tells the watcher that something looks like a switch
+    legs: Legs = Legs()
 
 
 class Connection:
@@ -40,10 +52,11 @@ class Connection:
     def __init__(self, number: int, client: socket.socket, peer: str, tunnel: Tunnel) -> None:
         self.id = number
         self.peer = peer
-        self._client = client
+        self._client: Leg = client
+        self._accepted = client  # the same without TLS
         self._tunnel = tunnel
         self._lock = threading.Lock()  # guards the attributes below, and the sockets between shutdown and close
-        self._upstream: t.Optional[socket.socket] = None
+        self._upstream: t.Optional[Leg] = None
         self._generation = -1  # of the target that it dials or carries to
         self._carrying = False
         self._cut = ""  # why others ended it
@@ -62,7 +75,7 @@ class Connection:
             why = self._serve()
         except Refused as refusal:
             why = self._cut or refusal.why
-            if refusal.line and not self._cut:
+            if refusal.line and not self._cut and self._tunnel.settings.tls != "passthrough":
                 say(self._client, refusal.line)
                 linger(self._client)
         except Exception:  # a fault of ours ends this connection, and no other
@@ -125,7 +138,9 @@ class Connection:
         assert self._upstream is not None
         self._client.setblocking(False)
         self._upstream.setblocking(False)
-        self._relay = Relay(self._client, self._upstream, lambda: self._tunnel.hint("-READONLY"))
+        plain = isinstance(self._client, socket.socket) and isinstance(self._upstream, socket.socket)
+        relay: t.Callable[..., Relay] = Relay if plain else TlsRelay
+        self._relay = relay(self._client, self._upstream, lambda: self._tunnel.hint("-READONLY"))
         ended = self._relay.run(first_reply)
         if ended == "master" and not self._cut:
             self._tunnel.hint("the master ended a connection")
@@ -135,7 +150,14 @@ class Connection:
     def _prepare_client(self) -> None:
         try:
             self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            set_keepalive(self._client, self._tunnel.settings.keepalive)
+            set_keepalive(self._accepted, self._tunnel.settings.keepalive)
+            if self._tunnel.legs.client is not None:
+                self._client = secure(self._accepted, self._tunnel.legs.client, None, Deadline(HANDSHAKE), self.peer)
+        except PeerError as error:
+            if self._cut:
+                raise Refused(self._cut) from error
+            logger.info(self._event("no_tls", error=str(error)))
+            raise Refused("client") from error
         except OSError as error:
             raise Refused("client") from error  # gone already
 
@@ -169,10 +191,13 @@ class Connection:
         """Connect and check the role, on a new socket that others can find."""
         with self._lock:
             self._drop_upstream()
-            self._upstream = socket.socket(target.endpoint.family, socket.SOCK_STREAM)
+            self._upstream = upstream = socket.socket(target.endpoint.family, socket.SOCK_STREAM)
         patience = Deadline(max(deadline.left() or 0.0, self._tunnel.settings.connect_timeout))
-        return prepare(self._upstream, target, self._tunnel.settings, patience, self._tunnel.gauges,
-                       self._check_current)
+        leg, first_reply = prepare(upstream, target, self._tunnel.settings, patience, self._tunnel.gauges,
+                                   self._check_current, self._tunnel.legs.upstream)
+        with self._lock:
+            self._upstream = leg
+        return first_reply
 
     def _check_current(self) -> None:
         """Raise when a switch or a cut came before the socket was connected: no interrupt could reach it then."""
@@ -208,7 +233,7 @@ class Connection:
         if self._cut:
             raise Refused(self._cut)
         try:
-            gone = not self._client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            gone = not self._accepted.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             gone = False
         except OSError:

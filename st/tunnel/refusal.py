@@ -4,6 +4,7 @@ import socket
 import typing as t
 
 from st.deadline import Deadline
+from st.wire.tls import Leg
 
 LINGER = 0.5  # seconds to read on after the line
 FULL = b"ERR max number of clients reached"  # Redis's own words: clients know them
@@ -24,7 +25,7 @@ def no_master(master_name: str, reason: str) -> bytes:
     return said.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-def say(client: socket.socket, line: bytes) -> None:
+def say(client: Leg, line: bytes) -> None:
     """Send the line and the end of the stream, never blocking; a client that is gone is no error."""
     try:
         client.setblocking(False)
@@ -34,7 +35,7 @@ def say(client: socket.socket, line: bytes) -> None:
         pass  # nobody is left to be told
 
 
-def linger(client: socket.socket) -> None:
+def linger(client: Leg) -> None:
     """Read on for a moment: a close with unread input would make the kernel destroy the line on its way."""
     deadline, poller = Deadline(LINGER), select.poll()
     poller.register(client.fileno(), select.POLLIN)
@@ -43,7 +44,7 @@ def linger(client: socket.socket) -> None:
             break
 
 
-def swallow(client: socket.socket) -> t.Optional[bytes]:
+def swallow(client: Leg) -> t.Optional[bytes]:
     """Read what has come and forget it; nothing at the end of the stream."""
     try:
         return client.recv(65536)

@@ -67,10 +67,12 @@ class Flow:
 class Relay:
     """The two flows of one connection, until both have ended."""
 
+    flow = Flow
+
     def __init__(self, client: socket.socket, master: socket.socket, on_readonly: t.Callable[[], None],
                  after_client: float = AFTER_CLIENT_ENDED, after_master: float = AFTER_MASTER_ENDED) -> None:
-        self.to_master = Flow(client, master)
-        self.to_client = Flow(master, client)
+        self.to_master = self.flow(client, master)
+        self.to_client = self.flow(master, client)
         self.asked = False  # the client's bytes were the last that moved: a reply may be on its way
         self._on_readonly = on_readonly  # -READONLY is a hint that this master is none any more
         self._after = {"client": after_client, "master": after_master}  # seconds of silence after the end of one
@@ -96,7 +98,7 @@ class Relay:
         self._watch()
         while not self._cut and not (self.to_master.done and self.to_client.done):
             ready = self._poll.poll(self._patience())
-            if not ready:
+            if not ready and not self._moved_unpolled():
                 break  # one side has ended, and the other is silent
             for descriptor, events in ready:
                 if not self._cut:  # what waits in the socket was not carried yet: a stale master must not get it
@@ -106,6 +108,10 @@ class Relay:
     def _patience(self) -> t.Optional[float]:
         """Return the limit of silence in milliseconds: there is one only after an end of file."""
         return self._after[self._first_end] * 1000 if self._first_end else None
+
+    def _moved_unpolled(self) -> bool:
+        """Move what poll does not know of; False when there is nothing of the kind."""
+        return False
 
     def _serve(self, descriptor: int, events: int) -> None:
         """Act on what poll said of one socket."""

@@ -15,7 +15,7 @@ from st.deadline import Deadline
 from st.errors import ListenError
 from st.event import Event
 from st.sentinel.masters import MasterRow
-from st.tunnel.connection import Connection, Tunnel
+from st.tunnel.connection import Connection, Legs, Tunnel
 from st.tunnel.refusal import FULL, LINGER, say, swallow
 from st.tunnel.registry import Registry
 from st.tunnel.upstream import Gauges
@@ -85,12 +85,12 @@ class TunnelServer(socketserver.ThreadingTCPServer):
     block_on_close = False  # connections are in the registry: a second list of threads would only leak (cpython#81374)
 
     def __init__(self, settings: TunnelSettings, row: MasterRow, seats: Seats, hint: t.Callable[[str], None],
-                 passed: t.Optional[socket.socket] = None) -> None:
+                 passed: t.Optional[socket.socket] = None, legs: Legs = Legs()) -> None:
         self.registry = Registry()
         self.gauges = Gauges()
         self.refused = {"limit": 0, "no_thread": 0}  # counted by the listener thread alone
         self.beat = time.monotonic()  # when the listener thread last went round, read by status
-        self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint)
+        self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint, legs)
         self._seats = seats
         self._most = min(settings.max_connections or seats.total, seats.total)
         self._stopping = threading.Event()
@@ -164,9 +164,9 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         self._thread = self._new_thread()
         self._thread.start()
 
-    def adjust(self, settings: TunnelSettings) -> None:
+    def adjust(self, settings: TunnelSettings, legs: Legs) -> None:
         """Let other settings apply to the connections that come from now on; address and master are as before."""
-        self._tunnel = self._tunnel._replace(settings=settings)
+        self._tunnel = self._tunnel._replace(settings=settings, legs=legs)
         self._most = min(settings.max_connections or self._seats.total, self._seats.total)
 
     def _new_thread(self) -> threading.Thread:
@@ -221,7 +221,8 @@ class TunnelServer(socketserver.ThreadingTCPServer):
     def _refuse(self, client: socket.socket, why: str) -> None:
         self.refused[why] += 1
         logger.debug(Event("refused", tunnel=self._tunnel.settings.name, why=why, limit=self._most))
-        say(client, FULL)
+        if self._tunnel.legs.client is None and self._tunnel.settings.tls != "passthrough":
+            say(client, FULL)  # in TLS it would be garbage, and a handshake would take too long here
         self._seats.linger(client)
 
 

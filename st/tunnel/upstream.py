@@ -1,5 +1,6 @@
 """Reach the master for one client: dial, and ask for its role on that same socket before any client byte."""
 import socket
+import ssl
 import threading
 import time
 import typing as t
@@ -12,6 +13,7 @@ from st.tally import Histogram, Tally
 from st.wire.conversation import Conversation
 from st.wire.dial import connect, dial, set_keepalive, set_user_timeout
 from st.wire.role import MASTER, REPLICA, UNKNOWN, Role, ask_role
+from st.wire.tls import Leg, secure
 
 CONNECT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 MOST_APART = 4  # connections of our own at a time for each tunnel; st.ops.limits keeps descriptors back for them
@@ -19,6 +21,13 @@ MOST_APART = 4  # connections of our own at a time for each tunnel; st.ops.limit
 
 class NotMaster(PeerError):
     """The node was reached and says that it is no master, or does not tell where that is demanded."""
+
+
+class Prepared(t.NamedTuple):
+    """A leg to the master that is ready to carry, and the bytes that are to go to the client first."""
+
+    leg: Leg
+    first_reply: bytes
 
 
 class Gauges:
@@ -31,12 +40,12 @@ class Gauges:
 
 
 def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patience: Deadline, gauges: Gauges,
-            connected: t.Callable[[], None] = lambda: None) -> bytes:
+            connected: t.Callable[[], None] = lambda: None, tls: t.Optional[ssl.SSLContext] = None) -> Prepared:
     """Connect a client's leg to the target and check its role; raise PeerError. The caller owns the socket.
 
-    Returns what the master sent by itself, for the client: nothing, as a rule. `patience` bounds the wait for the
-    role: a hung master still completes TCP handshakes, and waiting on one socket is kinder to it than dialling again.
-    `connected` is called in between and may raise PeerError.
+    Returns the leg to carry on, and what the master sent by itself, for the client: nothing, as a rule. `patience`
+    bounds the wait for TLS and the role: a hung master still completes TCP handshakes, and waiting on one socket is
+    kinder to it than dialling again. `connected` is called in between and may raise PeerError.
     """
     started = time.monotonic()
     connect(sock, target.endpoint, Deadline(settings.connect_timeout))
@@ -44,48 +53,64 @@ def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patie
     connected()
     set_keepalive(sock, settings.keepalive)
     set_user_timeout(sock, settings.user_timeout)
+    leg: Leg = sock
+    if settings.tls == "yes" and tls is not None:
+        leg = secure(sock, tls, target.address.host, patience, str(target.address))
     if settings.role_check == "no":
-        return b""
-    conversation = Conversation(sock, str(target.address))
+        return Prepared(leg, b"")
+    conversation = Conversation(leg, str(target.address))
+    apart = Apart(target, settings, gauges.apart, tls)
     try:
-        role = ask_role(conversation, patience)
-        if role.name == UNKNOWN and settings.redis_password is not None:
-            role = _ask_apart(target, settings, patience, gauges.apart)
+        if settings.tls == "passthrough":  # on the client's leg a word of ours would break its handshake
+            role = apart.ask(patience)
+        else:
+            role = ask_role(conversation, patience)
+            if role.name == UNKNOWN and settings.redis_password is not None:
+                role = apart.ask(patience)
     except PeerError:
         gauges.role_checks.count("error")
         raise
     gauges.role_checks.count(_RESULTS.get(role.name, "error"))
     _demand_master(role, target, settings.role_check == "strict")
-    return conversation.rest()
+    return Prepared(leg, conversation.rest())
 
 
 _RESULTS = {MASTER: "master", REPLICA: "replica", UNKNOWN: "unknown"}
 
 
-def _ask_apart(target: Target, settings: TunnelSettings, patience: Deadline, apart: t.Any) -> Role:
-    """Ask on a connection of our own: logging in on the client's would make the client that user.
+class Apart(t.NamedTuple):
+    """Asks on a connection of our own: logging in on the client's would make the client that user.
 
     Nobody can interrupt this one at a switch, and it takes the place of others: so it is never as patient as `hold`.
     """
-    patience = Deadline(patience.left(settings.connect_timeout))
-    if not apart.acquire(timeout=patience.left() or 0):
-        return Role(UNKNOWN, "too many others are being asked")
-    try:
-        return _ask_with_password(target, settings, patience)
-    finally:
-        apart.release()
 
+    target: Target
+    settings: TunnelSettings
+    places: threading.BoundedSemaphore
+    tls: t.Optional[ssl.SSLContext]
 
-def _ask_with_password(target: Target, settings: TunnelSettings, patience: Deadline) -> Role:
-    sock = dial(target.endpoint, Deadline(settings.connect_timeout))
-    try:
-        conversation = Conversation(sock, str(target.address))
-        assert settings.redis_password is not None
-        words = ["AUTH", settings.redis_user, settings.redis_password.reveal()]
-        conversation.ask([[word for word in words if word is not None]], patience)
+    def ask(self, patience: Deadline) -> Role:
+        """Return the role; raise PeerError."""
+        patience = Deadline(patience.left(self.settings.connect_timeout))
+        if not self.places.acquire(timeout=patience.left() or 0):
+            return Role(UNKNOWN, "too many others are being asked")
+        try:
+            sock = dial(self.target.endpoint, Deadline(self.settings.connect_timeout))
+            try:
+                return self._ask_on(sock, patience)
+            finally:
+                sock.close()
+        finally:
+            self.places.release()
+
+    def _ask_on(self, sock: socket.socket, patience: Deadline) -> Role:
+        address, password = self.target.address, self.settings.redis_password
+        leg: Leg = sock if self.tls is None else secure(sock, self.tls, address.host, patience, str(address))
+        conversation = Conversation(leg, str(address))
+        if password is not None:
+            words = ["AUTH", self.settings.redis_user, password.reveal()]
+            conversation.ask([[word for word in words if word is not None]], patience)
         return ask_role(conversation, patience)
-    finally:
-        sock.close()
 
 
 def _demand_master(role: Role, target: Target, strict: bool) -> None:

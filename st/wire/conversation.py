@@ -9,6 +9,7 @@ from st.deadline import Deadline
 from st.errors import PeerGarbage, PeerRefused, PeerSilent, PeerUnreachable
 from st.wire.dial import interrupt
 from st.wire.resp import MORE, Command, MalformedReply, Reply, ReplyError, ReplyReader, encode
+from st.wire.tls import Leg
 
 CHUNK = 65536  # bytes
 
@@ -16,7 +17,7 @@ CHUNK = 65536  # bytes
 class Conversation:
     """One socket to one node. After any error it is over: a late reply must never answer a later question."""
 
-    def __init__(self, sock: socket.socket, peer: str, reached: t.Optional[Address] = None) -> None:
+    def __init__(self, sock: Leg, peer: str, reached: t.Optional[Address] = None) -> None:
         self._sock = sock
         self._reader = ReplyReader()
         self._closing = threading.Lock()  # guards _sock between close() and interrupt(): a descriptor is reused at once

@@ -10,6 +10,7 @@ import typing as t
 from st.address import Address
 from st.deadline import Deadline
 from st.errors import PeerUnreachable
+from st.wire.tls import Leg
 
 KEEPALIVE_INTERVAL = 5  # seconds between probes
 KEEPALIVE_PROBES = 3
@@ -110,12 +111,12 @@ def set_user_timeout(sock: socket.socket, seconds: float) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 
-def reset_on_close(sock: socket.socket) -> None:
+def reset_on_close(sock: Leg) -> None:
     """Make close() drop all queued bytes and send RST, so that nothing still reaches a stale master."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
 
-def interrupt(sock: socket.socket) -> None:
+def interrupt(sock: Leg) -> None:
     """Wake the thread that waits on this socket: it sees an end of file. Never closes: only the owner does."""
     try:
         sock.shutdown(socket.SHUT_RDWR)
@@ -134,7 +135,7 @@ def _load_shutdown() -> t.Optional[t.Callable[[int, int], int]]:
 _shutdown = _load_shutdown()
 
 
-def interrupt_at_once(sock: socket.socket) -> None:
+def interrupt_at_once(sock: Leg) -> None:
     """Do as `interrupt`, but without letting another thread run: for many sockets in a row.
 
     socket.shutdown() releases the GIL around its few microseconds, and the thread that it woke takes it: cutting
