@@ -7,6 +7,7 @@ import pytest
 from tests.live.bed import Bed
 from tests.live.clients import KINDS, PATIENCE, PLAIN, SOON_AGAIN, Repeated, Waiting, reached
 from tests.live.node import Node
+from tests.live.servers import older_than
 from tests.live.talk import Talk
 from tests.live.tunnel import Tunnel
 from tests.waiting import wait_until
@@ -96,6 +97,7 @@ def test_frozen_master(two: Bed, tunnel: Tunnel) -> None:
     assert float(switch["gap"].rstrip("s")) > 0.5
 
 
+@pytest.mark.skipif(older_than(6, 0), reason="Redis 5's Sentinels find no good replica for minutes after that")
 def test_master_demoted_behind_the_sentinels(two: Bed, tunnel: Tunnel) -> None:
     """No new client reaches a node that Sentinels still call master and that says it is none."""
     old, address = two.master(NAME), tunnel.addresses[NAME]
