@@ -12,7 +12,7 @@ from st.web.request import BadRequest, Request, parse
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 5.0  # seconds for the whole head of a request, and again for the reply to be taken
+PATIENCE = 5.0  # seconds for a whole request to come and for its reply to be taken
 LINGER = 1.0  # seconds to read on after the reply
 PIECE = 65536  # bytes
 
@@ -82,7 +82,6 @@ class Exchange:
     def _begin_reply(self, answer: Answer, method: str) -> bool:
         self._reply = reply(answer, method)
         self._received = b""
-        self._deadline = Deadline(PATIENCE)
         self._step = self._write
         return self._write()
 
