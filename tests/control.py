@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import typing as t
@@ -16,6 +17,7 @@ from st.deadline import Deadline
 from st.errors import ConfigError
 from st.switch import Switch
 from tests.fakes import World
+from tests.programs import ROOT, own_places
 from tests.tunnels import Running, running
 from tests.waiting import FACTOR
 
@@ -62,8 +64,8 @@ def short_directory() -> t.Iterator[str]:
 
 
 @contextlib.contextmanager
-def steered(world: World, *names: str, **changes: t.Any) -> t.Iterator[Steered]:
-    """Give an App on a World with a control socket."""
+def steered(world: World, path: str = "") -> t.Iterator[Steered]:
+    """Give an App on a World with a control socket, at `path` or in a directory of its own."""
     stopped = threading.Event()
     problems: t.List[str] = []
     switches: t.List[Switch] = []
@@ -73,13 +75,31 @@ def steered(world: World, *names: str, **changes: t.Any) -> t.Iterator[Steered]:
             raise ConfigError(problems)
         return ["changed: poll", "added: tunnel b"]
 
-    with short_directory() as directory, running(world, *names, **changes) as app:
+    with short_directory() as directory, running(world) as app:
         steering = Steering(status=app.app.status, clients=app.app.clients, kill=app.app.kill, stop=stopped.set,
                             history=lambda: switches, reload=reload, config="/etc/st.ini")
-        path = os.path.join(directory, "s")
+        path = path or os.path.join(directory, "s")
         server = ControlServer(path, steering)
         server.start()
         try:
             yield Steered(path, app, server, stopped, problems, switches)
         finally:
             server.stop(Deadline(20 * FACTOR))
+
+
+class Ended(t.NamedTuple):
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_on(control: str, *words: str, code: t.Sequence[str] = ("-m", "st")) -> Ended:
+    """Run a command of the program that looks for the process at a control socket."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SENTINEL_TUNNEL_")}
+    own.update(own_places(os.path.dirname(control)), SENTINEL_TUNNEL_CONTROL=control, PYTHONPATH=ROOT)
+    done = subprocess.run([sys.executable, *code, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, env=own, cwd=os.path.dirname(control),
+                          timeout=100 * FACTOR)
+    return Ended(done.returncode, done.stdout, done.stderr)
