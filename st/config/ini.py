@@ -86,9 +86,10 @@ class _Reader:
         key, equals, text = line.partition("=")
         key = key.strip().lower()
         self._key = key
-        if not equals or not key:
-            # Only the first word is shown: the rest may be a password.
-            self._findings.problem(where, "%s...: expected KEY = VALUE" % repr(line.split()[0]))
+        if not equals or not re.match(r"[^\W\d][\w.-]*\Z", key):
+            # Only the first word is shown, as in `password: x`: the rest may be a password.
+            shown = re.findall(r"[\w.-]+|.", line.strip())[0]
+            self._findings.problem(where, "%s...: expected KEY = VALUE" % repr(shown))
         elif self._layer is None:
             self._findings.problem(where, "%s stands before any section: begin with [%s]" % (repr(key), MAIN))
             self._layer = {}  # one such line is enough
