@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 
+from st.printed.completion import CompletionError, completion
 from st.printed.crontab import crontab
 from st.printed.host import own_command
 from st.printed.rotation import directory_owner, rotation
@@ -156,7 +157,10 @@ def test_other_shells_read_their_script(host: Host, shell: str) -> None:
     """Syntax only: they have no way to complete without a terminal."""
     need(shell)
     script = host.directory / "completion"
-    script.write_text(host.run("print", "completion", shell))
+    try:
+        script.write_text(completion([str(host.command)], shell, host.environ))
+    except CompletionError:
+        pytest.skip("this click is too old for %s" % shell)
     subprocess.check_call([shell, "-n", str(script)], env=host.environ, timeout=60 * FACTOR)
 
 

@@ -22,14 +22,12 @@ def shell_of(environ: t.Mapping[str, str]) -> t.Optional[str]:
 
 def completion(command: t.Sequence[str], shell: str, environ: t.Mapping[str, str]) -> str:
     """Return the script of the program `command`, to be sourced by the shell; raise CompletionError."""
-    error = b""
-    for word in ("%s_source" % shell, "source_%s" % shell, "source"):  # click 8, 7, 6
-        if word == "source" and shell != "bash":
-            break
+    reason = ""
+    for word in ("%s_source" % shell, "source_%s" % shell) + (("source",) if shell == "bash" else ()):  # click 8, 7, 6
         done = subprocess.run(list(command), env=dict(environ, **{VARIABLE: word}), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIME_LIMIT)
         if VARIABLE.encode("ascii") in done.stdout:
             return done.stdout.decode("utf-8", "replace")
-        error = error or done.stderr.strip().split(b"\n")[-1]
-    raise CompletionError("the installed click makes no completion for %s: %s"
-                          % (shell, error.decode("ascii", "backslashreplace") or "it says nothing"))
+        if done.returncode == 1:  # it knows the word; else the program runs as ever, and shows its usage
+            reason = ": " + done.stderr.decode("ascii", "backslashreplace").strip().split("\n")[-1]
+    raise CompletionError("the installed click has no completion for %s%s" % (shell, reason))
