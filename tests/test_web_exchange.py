@@ -53,6 +53,15 @@ def test_a_reply_that_does_not_fit() -> None:
         wait_until(lambda: served.go_on() and served.overdue, "it has taken too long")
 
 
+def test_half_a_request_and_an_end() -> None:
+    """It has ended at once: nothing more can come."""
+    with exchange() as (far, served):
+        far.sendall(HEAD[:9])
+        far.shutdown(socket.SHUT_WR)
+        wait_until(lambda: not served.go_on(), "the end is seen")
+        assert not served.overdue
+
+
 def test_a_client_that_is_gone() -> None:
     """No exception: it has ended."""
     with exchange() as (far, served):
