@@ -13,6 +13,7 @@ from st.address import Address
 from st.errors import ListenError
 from st.ops.passed import Passed, PassedSockets, take_passed
 from tests.fakes import World
+from tests.installed import need
 from tests.live.node import free_port
 from tests.programs import ROOT, Program
 from tests.tunnels import Running, ask, tunnel_settings, world_settings
@@ -80,6 +81,21 @@ def test_clients_wait_in_the_passed_socket_over_a_restart(world: World, tmp_path
                 assert program.end() == 0
         with connect(port):  # it still listens
             pass
+
+
+def test_systemds_own_tool_passes_a_socket(world: World, tmp_path: pathlib.Path) -> None:
+    """systemd-socket-activate does with descriptors and variables what systemd does; a name counts, not the port."""
+    need("systemd-socket-activate")
+    port = free_port()
+    config = configured(tmp_path, world, "[tunnel:mymaster]\nport = %d\n" % free_port())
+    before = ["systemd-socket-activate", "--listen=127.0.0.1:%d" % port, "--fdname=mymaster", "--setenv=PYTHONPATH",
+              "--setenv=HOME", "--setenv=SENTINEL_TUNNEL_CONTROL"]
+    with Program(tmp_path, "run", "-c", config, before=before) as program:
+        program.wait_for("Listening on 127.0.0.1:%d" % port)
+        with connect(port) as client:  # which starts the program
+            assert ask(client, "PING") == b"+PONG\r\n"
+        program.wait_ready()
+        assert program.end() == 0
 
 
 def test_a_tunnel_without_a_passed_socket_opens_its_own(world: World, tmp_path: pathlib.Path) -> None:
