@@ -1,5 +1,4 @@
 """The command ensure, for cron: a process runs afterwards; it speaks only when somebody must do something."""
-import contextlib
 import os
 import sys
 import time
@@ -109,5 +108,7 @@ def _is_terminal() -> bool:
 
 def _print(text: str) -> None:
     """Print what cron is to mail; when nobody takes it, the exit code still tells."""
-    with contextlib.suppress(OSError):
+    try:
         click.echo(text, err=True)
+    except OSError:  # a full disk, or a reader that went away: the flush at the end would make that the exit code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
