@@ -183,8 +183,8 @@ def test_a_fault_in_a_view_fails_one_request(expect_error: t.Callable[[str], Non
         assert is_alive(server)
 
 
-def test_no_descriptors_left(expect_error: t.Callable[[str], None]) -> None:
-    """It pauses and says so, and does not spin; with descriptors it goes on by itself."""
+def test_no_descriptors_left(expect_error: t.Callable[[str], None], caplog: pytest.LogCaptureFixture) -> None:
+    """It pauses and says so once, and does not spin; with descriptors it goes on by itself."""
     expect_error("accept_paused")
     with served() as server, socket.socket() as client, socket.socket() as lowest:
         client.settimeout(20 * FACTOR)
@@ -201,6 +201,7 @@ def test_no_descriptors_left(expect_error: t.Callable[[str], None]) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
         assert read_all(client).endswith(b'{"alive": true}\n')
+    assert len([record for record in caplog.records if "accept_paused" in record.getMessage()]) == 1
 
 
 def test_stop_ends_everything() -> None:

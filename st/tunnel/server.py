@@ -57,7 +57,8 @@ class Seats:
     @property
     def free(self) -> int:
         """How many seats are free."""
-        return self.total - self._taken
+        with self._lock:
+            return self.total - self._taken
 
     def linger(self, client: socket.socket) -> None:
         """Close a refused client in a moment, when it has had the time to read why."""
