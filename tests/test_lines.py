@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from st.event import Event
-from st.ops.lines import FOLD_SECONDS, Fold, Line, json_line, line_of, own_line, text_line
+from st.ops.lines import Line, json_line, line_of, own_line, text_line
 
 AT = 1763774000.12
 
@@ -130,60 +130,3 @@ def test_a_wrong_log_call_says_where_it_stands(msg: t.Any, args: t.Tuple[t.Any, 
     """A record that cannot become text is a line with the place of the call and the error."""
     line = line_of(record(msg, *args))
     assert line.level == "ERROR" and line.text.startswith("unprintable where=server.py:31 error=")
-
-
-def texts(lines: t.List[Line]) -> t.List[str]:
-    """Return level and text of lines."""
-    return ["%s %s" % (line.level, line.text) for line in lines]
-
-
-def event_at(seconds: float, level: str = "INFO", **fields: t.Any) -> Line:
-    """Return a line for the event `probe`, some seconds after AT."""
-    return own_line(AT + seconds, level, Event("probe", **fields))
-
-
-def test_repeats_are_counted_until_another_comes() -> None:
-    """The same line again is held back; another line is preceded by the count, at the time of the last repeat."""
-    fold = Fold()
-    assert texts(fold.add(event_at(0, n=1))) == ["INFO probe n=1"]
-    assert [fold.add(event_at(second, n=1)) for second in (1, 2, 3)] == [[], [], []]
-    lines = fold.add(event_at(9, n=2))
-    assert texts(lines) == ["INFO repeated count=3 event=probe", "INFO probe n=2"]
-    assert lines[0].created == AT + 3
-
-
-def test_a_minute_ends_the_counting() -> None:
-    """The next record after a minute writes the count and itself, and another minute begins."""
-    fold = Fold()
-    fold.add(event_at(0))
-    fold.add(event_at(1))
-    assert texts(fold.add(event_at(FOLD_SECONDS))) == ["INFO repeated count=1 event=probe", "INFO probe"]
-    assert fold.add(event_at(FOLD_SECONDS + 59)) == []
-
-
-def test_a_clock_set_back_ends_the_counting() -> None:
-    """A record from before the first one is written, so that a clock set back a year silences nothing."""
-    fold = Fold()
-    fold.add(event_at(0))
-    assert texts(fold.add(event_at(-1))) == ["INFO probe"]
-
-
-def test_level_and_traceback_make_a_line_another() -> None:
-    """The same text with another level or another traceback is no repeat."""
-    fold = Fold()
-    fold.add(event_at(0))
-    assert texts(fold.add(event_at(1, level="ERROR"))) == ["ERROR probe"]
-    assert texts(fold.add(event_at(1, level="ERROR")._replace(trace="x"))) == ["ERROR probe"]
-
-
-def test_the_count_is_told_once() -> None:
-    """What is due is written once, and counting begins again."""
-    fold = Fold()
-    assert fold.due() == []
-    fold.add(event_at(0))
-    assert fold.due() == []
-    fold.add(event_at(1, level="INFO"))
-    assert texts(fold.due()) == ["INFO repeated count=1 event=probe"]
-    assert fold.due() == []
-    fold.add(event_at(2))
-    assert texts(fold.due()) == ["INFO repeated count=1 event=probe"]

@@ -1,4 +1,4 @@
-"""Log records to lines: text for people, JSON for programs; the same again and again becomes a count."""
+"""Log records to lines: text for people, JSON for programs."""
 import datetime
 import json
 import logging
@@ -8,8 +8,6 @@ import typing as t
 
 from st.event import Event
 from st.ops.plain import plain
-
-FOLD_SECONDS = 60.0
 
 _RESERVED = ("time", "level", "event")
 
@@ -61,38 +59,6 @@ def json_line(line: Line) -> str:
     if line.trace:
         values["traceback"] = line.trace
     return json.dumps(values) + "\n"
-
-
-class Fold:
-    """Counts a line that comes again and again, so that it is written once a minute; not safe for threads."""
-
-    def __init__(self) -> None:
-        self._first: t.Optional[Line] = None  # the one that was written
-        self._latest: t.Optional[Line] = None  # the latest repeat of it that was not
-        self._repeats = 0
-
-    def add(self, line: Line) -> t.List[Line]:
-        """Return the lines to write now that `line` has come: none when it repeats the last one."""
-        if self._first is not None and _repeats(self._first, line):
-            self._latest = line
-            self._repeats += 1
-            return []
-        due = self.due()
-        self._first = line
-        return due + [line]
-
-    def due(self) -> t.List[Line]:
-        """Return the line that tells of the repeats since the last one, if there were any."""
-        if self._latest is None:
-            return []
-        latest, count = self._latest, self._repeats
-        self._latest, self._repeats = None, 0
-        return [own_line(latest.created, latest.level, Event("repeated", count=count, event=latest.event.name))]
-
-
-def _repeats(first: Line, line: Line) -> bool:
-    same = (first.level, first.text, first.trace) == (line.level, line.text, line.trace)
-    return same and 0 <= line.created - first.created < FOLD_SECONDS
 
 
 def local_time(at: float, precision: str = "milliseconds") -> str:

@@ -4,7 +4,8 @@ import time
 import typing as t
 
 from st.event import Event
-from st.ops.lines import Fold, Line, json_line, line_of, own_line, text_line
+from st.ops.fold import Fold
+from st.ops.lines import Line, json_line, line_of, own_line, text_line
 from st.ops.sink import Sink, open_sink
 from st.ops.syslog import SyslogSink, syslog_json, syslog_text
 
