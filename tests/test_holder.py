@@ -33,7 +33,7 @@ TCP6 = """\
 @needs_little_endian
 def test_the_table_of_ipv4_is_read() -> None:
     """Listening sockets are found with address, port, user and inode; connections and cut lines are not."""
-    assert parse_listeners(TCP) == [
+    assert parse_listeners(TCP.splitlines()) == [
         Listener(ip_address("127.0.0.1"), 6379, 107, 31337),
         Listener(ip_address("0.0.0.0"), 6380, 0, 1075),
     ]
@@ -42,13 +42,13 @@ def test_the_table_of_ipv4_is_read() -> None:
 @needs_little_endian
 def test_the_table_of_ipv6_is_read() -> None:
     """IPv6 addresses come out whole, and an IPv4 address within IPv6 as IPv4."""
-    ips = [str(listener.ip) for listener in parse_listeners(TCP6)]
+    ips = [str(listener.ip) for listener in parse_listeners(TCP6.splitlines())]
     assert ips == ["::1", "2001:db8::1234", "127.0.0.1"]
 
 
 def test_an_empty_table_has_no_listeners() -> None:
     """Where the kernel does not tell, nothing is found."""
-    assert parse_listeners("") == []
+    assert parse_listeners([]) == []
 
 
 def listener(ip: str, port: int = 6379, inode: int = 1) -> Listener:

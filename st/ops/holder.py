@@ -34,8 +34,8 @@ def holder_of(address: Address) -> t.Optional[Holder]:
     return Holder(*owners_of({found.inode: found.uid})[found.inode]) if found else None
 
 
-def parse_listeners(table: str) -> t.List[Listener]:
-    """Return the listening sockets in the text of /proc/net/tcp or tcp6."""
+def parse_listeners(table: t.Iterable[str]) -> t.List[Listener]:
+    """Return the listening sockets in the lines of /proc/net/tcp or tcp6."""
     rows = parse_rows(table, lambda state, port: state == LISTENING)
     return [Listener(row.ip, row.port, row.uid, row.inode) for row in rows]
 

@@ -1,4 +1,14 @@
 """What the kernel tells in small files below /proc and /sys."""
+import typing as t
+
+
+def kernel_lines(path: str) -> t.Iterator[str]:
+    """Yield the lines of `path`, which may be many megabytes; none when the kernel does not tell."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            yield from file
+    except OSError:
+        return
 
 
 def kernel_text(path: str) -> str:

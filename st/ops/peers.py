@@ -10,10 +10,10 @@ _End = t.Tuple[IP, int]
 
 
 def peers_of(clients: t.Sequence[ClientStatus], listening: t.Mapping[str, str],
-             texts: t.Optional[t.Sequence[str]] = None) -> t.Dict[int, Owner]:
+             texts: t.Optional[t.Sequence[t.Iterable[str]]] = None) -> t.Dict[int, Owner]:
     """Return the processes behind the connections, by their ids; `listening` has the address of each tunnel.
 
-    Clients of other hosts are left out. `texts` stand in for the kernel's tables.
+    Clients of other hosts are left out. The lines of `texts` stand in for the kernel's tables.
     """
     ends = {client.id: _end(client.client) for client in clients if client.tunnel in listening}
     listeners = {tunnel: _end(address) for tunnel, address in listening.items()}
@@ -41,7 +41,7 @@ def _end(text: str) -> _End:
     return parse_ip(host), port
 
 
-def _rows_from(ports: t.Set[int], texts: t.Sequence[str]) -> t.Dict[_End, t.List[Row]]:
+def _rows_from(ports: t.Set[int], texts: t.Sequence[t.Iterable[str]]) -> t.Dict[_End, t.List[Row]]:
     """Return the sockets on these ports that somebody holds, by their own end."""
     hexadecimal = {"%04X" % port for port in ports}
     rows: t.Dict[_End, t.List[Row]] = {}

@@ -5,7 +5,7 @@ import pwd
 import sys
 import typing as t
 
-from st.ops.kernel import kernel_text
+from st.ops.kernel import kernel_lines, kernel_text
 from st.ops.plain import plain
 
 LISTENING = "0A"  # TCP_LISTEN as /proc/net/tcp prints it
@@ -34,15 +34,19 @@ class Owner(t.NamedTuple):
     user: t.Optional[str]
 
 
-def tables() -> t.List[str]:
-    """Return the kernel's lists of TCP sockets."""
-    return [kernel_text(path) for path in _TABLES]
+def tables() -> t.List[t.Iterator[str]]:
+    """Return the lines of the kernel's lists of TCP sockets, which are long where many have just been closed."""
+    return [kernel_lines(path) for path in _TABLES]
 
 
-def parse_rows(table: str, wanted: t.Callable[[str, str], bool]) -> t.List[Row]:
-    """Return the sockets in the text of /proc/net/tcp or tcp6 whose state and port, in hexadecimal, are wanted."""
-    rows = [line.split() for line in table.splitlines()[1:]]
-    return [_row(row) for row in rows if len(row) > 9 and wanted(row[3], row[1].rpartition(":")[2])]
+def parse_rows(table: t.Iterable[str], wanted: t.Callable[[str, str], bool]) -> t.List[Row]:
+    """Return the sockets in the lines of /proc/net/tcp or tcp6 whose state and port, in hexadecimal, are wanted."""
+    found = []
+    for line in table:
+        words = line.split(None, 4)
+        if len(words) > 4 and ":" in words[1] and wanted(words[3], words[1].rpartition(":")[2]):
+            found.append(line.split())
+    return [_row(row) for row in found if len(row) > 9]
 
 
 def unmapped(ip: IP) -> IP:
