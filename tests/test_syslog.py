@@ -5,7 +5,10 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
+import stat
+import subprocess
 import tempfile
 import time
 import typing as t
@@ -16,6 +19,9 @@ from st.event import Event
 from st.ops.lines import own_line
 from st.ops.logs import Log, configure
 from st.ops.syslog import syslog_json, syslog_text
+from tests.fakes import World
+from tests.live.node import free_port
+from tests.programs import Program
 from tests.waiting import FACTOR
 
 LOGGER = logging.getLogger("st.test")
@@ -244,3 +250,38 @@ def test_repeats_are_counted_here_too(daemon: Daemon) -> None:
         for _ in range(3):
             LOGGER.info(Event("one"))
     assert [daemon.receive(), daemon.receive()] == ["6 INFO one", "6 INFO repeated count=2 event=one"]
+
+
+def test_a_process_logs_there_and_not_to_stderr(world: World, path: str, tmp_path: pathlib.Path) -> None:
+    """--syslog, with a daemon at /dev/log: standard error stays empty, also over a reload and at the end."""
+    directory = os.path.dirname(path)
+    before = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /dev && exec "$@"', directory]
+    try:
+        os.mknod(os.path.join(directory, "null"), 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        subprocess.run([*before, "true"], check=True, stderr=subprocess.PIPE, timeout=60)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip("needs the right to mount: %s" % error)
+    words = ["run", "mymaster=%d" % free_port(), "-s", "%s:%d" % world.seeds[0], "--syslog"]
+    daemon = Daemon(path)
+    with daemon.socket, Program(tmp_path, *words, before=before) as program:
+        program.wait_ready()
+        program.send(signal.SIGHUP)
+        said = []
+        while not any(" reloaded " in message for message in said):
+            said.append(daemon.socket.recv(65536).decode("ascii"))
+        assert program.end() == 0
+        while "stopped" not in said[-1]:
+            said.append(daemon.socket.recv(65536).decode("ascii"))
+        assert program.log == ""
+    assert re.match(r"<30>.{15} sentinel-tunnel\[\d+\]: INFO start version=", said[0])
+
+
+@pytest.mark.skipif(os.path.exists("/dev/log"), reason="this host has a syslog daemon")
+def test_a_process_without_a_daemon_says_so(world: World, tmp_path: pathlib.Path) -> None:
+    """It runs, and logs to standard error."""
+    words = ["run", "mymaster=%d" % free_port(), "-s", "%s:%d" % world.seeds[0]]
+    with Program(tmp_path, *words, environ={"SENTINEL_TUNNEL_SYSLOG": "yes"}) as program:
+        program.wait_ready()
+        assert program.end() == 0
+        assert " WARNING syslog_not_reached socket=/dev/log " in program.log.splitlines()[0]
+        assert program.log.splitlines()[-1].endswith(" INFO stopped")
