@@ -266,7 +266,7 @@ def test_a_process_logs_there_and_not_to_stderr(world: World, path: str, tmp_pat
     with daemon.socket, Program(tmp_path, *words, before=before) as program:
         program.wait_ready()
         program.send(signal.SIGHUP)
-        said = []
+        said: t.List[str] = []
         while not any(" reloaded " in message for message in said):
             said.append(daemon.socket.recv(65536).decode("ascii"))
         assert program.end() == 0
