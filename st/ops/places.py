@@ -9,6 +9,7 @@ from st.config.values import Settings
 
 NAME = "sentinel-tunnel"
 RUN = "/run/" + NAME  # made by systemd (RuntimeDirectory) or by root; gone after a reboot, like the processes
+SOCKET = ".sock"
 STATE = "/var/lib/" + NAME
 
 
@@ -24,9 +25,10 @@ class Places(t.NamedTuple):
 def places(settings: Settings, source: t.Optional[str], environ: t.Mapping[str, str]) -> Places:
     """Return where the process with these settings, read from the file `source`, keeps its files."""
     name = instance(source, environ)
-    control = _resolve(settings.control, os.path.join(_runtime_directory(environ), name + ".sock"))
+    control = _resolve(settings.control, os.path.join(_runtime_directory(environ), name + SOCKET))
     # Beside the control socket: who gives a second process a socket of its own means a second process.
-    beside = os.path.splitext(control)[0] if control else os.path.join(_runtime_directory(environ), name)
+    beside = control or os.path.join(_runtime_directory(environ), name)
+    beside = beside[: -len(SOCKET)] if beside.endswith(SOCKET) else beside
     lock = _resolve(settings.lock, beside + ".lock")
     history = _resolve(settings.history_file, os.path.join(_state_directory(environ), name + ".history"))
     named = {"control": settings.control, "lock": settings.lock, "history_file": settings.history_file}
