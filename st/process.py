@@ -153,7 +153,8 @@ class _Process:
             return None
         steering = Steering(app.status, app.clients, app.kill, self._sequel.switches,
                             reload=lambda: self._errands.ask(self.reload),
-                            stop=lambda: os.kill(os.getpid(), signal.SIGTERM), config=loaded.source or "")
+                            stop=lambda: os.kill(os.getpid(), signal.SIGTERM),
+                            config=os.path.abspath(loaded.source) if loaded.source else "")
         try:
             control = ControlServer(where.control, steering)
         except ControlError as error:
