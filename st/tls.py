@@ -1,6 +1,7 @@
 """TLS contexts from the files that a configuration names. No sockets here."""
 import hashlib
 import os
+import re
 import ssl
 import typing as t
 
@@ -24,7 +25,7 @@ def client_context(terms: Terms) -> ssl.SSLContext:
     context.check_hostname = terms.verify == "yes"
     context.verify_mode = ssl.CERT_NONE if terms.verify == "no" else ssl.CERT_REQUIRED
     if terms.ca is not None:
-        _use(terms.ca, "authorities", lambda: context.load_verify_locations(cafile=terms.ca))
+        _load_authorities(context, terms.ca)
     elif terms.verify != "no":
         context.load_default_certs()
     if terms.cert is not None:
@@ -51,6 +52,11 @@ def fingerprint(files: t.Iterable[t.Optional[str]]) -> str:
     return digest.hexdigest()
 
 
+def reason(error: ssl.SSLError) -> str:
+    """Return OpenSSL's own words; CPython's short name is wrong where it is older than OpenSSL."""
+    return re.sub(r"^\[[^]]*\] ?| ?\(_ssl\.c:\d+\)$", "", str(error.strerror or error))
+
+
 def _restricted(context: ssl.SSLContext) -> ssl.SSLContext:
     """Let nothing below TLS 1.2 through, and no renegotiation."""
     if hasattr(context, "minimum_version"):
@@ -62,20 +68,34 @@ def _restricted(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def _load_own(context: ssl.SSLContext, cert: str, key: t.Optional[str]) -> None:
-    # A password would be asked for on the terminal, where a process that cron starts has none.
-    _use(cert, "a certificate and its key", lambda: context.load_cert_chain(cert, key, _no_password))
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted: store it without a password, readable by this user alone")
-
-
-def _use(path: str, what: str, load: t.Callable[[], None]) -> None:
+    _demand(cert, "CERTIFICATE-----", "certificate")
+    if "ENCRYPTED" in _demand(key or cert, "PRIVATE KEY-----", "private key"):
+        # A password would be asked for on the terminal, where a process that cron starts has none.
+        raise ConfigError(["%s: its key is encrypted: store it without a password, readable by this user alone"
+                           % (key or cert)])
     try:
-        load()
+        context.load_cert_chain(cert, key)
     except ssl.SSLError as error:
-        why = "the key does not belong to the certificate" if "MISMATCH" in str(error.reason) else error.reason or error
-        raise ConfigError(["%s cannot be used as %s: %s" % (path, what, why)]) from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(["%s cannot be used as %s: %s" % (path, what, getattr(error, "strerror", None) or error)]
-                          ) from error
+        if "MISMATCH" in str(error.reason):
+            raise ConfigError(["%s: the key does not belong to the certificate in %s" % (key or cert, cert)]) from error
+        raise ConfigError(["%s: cannot be used with its key: %s" % (cert, reason(error))]) from error
+
+
+def _load_authorities(context: ssl.SSLContext, path: str) -> None:
+    _demand(path, "CERTIFICATE-----", "certificate")
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        raise ConfigError(["%s: cannot be used as authorities: %s" % (path, reason(error))]) from error
+
+
+def _demand(path: str, mark: str, what: str) -> str:
+    """Return the text of a file that has this mark of PEM: OpenSSL says neither which file nor what is missing."""
+    try:
+        with open(path, encoding="latin-1") as file:
+            text = file.read()
+    except OSError as error:
+        raise ConfigError(["%s: cannot be read: %s" % (path, error.strerror)]) from error
+    if mark not in text:
+        raise ConfigError(["%s: has no %s in PEM form (-----BEGIN ...)" % (path, what)])
+    return text
