@@ -11,7 +11,7 @@ from st.wire.conversation import Conversation
 from st.wire.dial import dial_address, set_keepalive
 from st.wire.keeper import Keeper
 from st.wire.resp import Command, Reply, ReplyError, shown, text
-from st.wire.tls import secure
+from st.wire.tls import secure_own
 
 KEEPALIVE = 15  # seconds; a Sentinel host that is gone is noticed by the poll, this ends the old socket
 
@@ -28,7 +28,7 @@ def connect(sentinel: Address, deadline: Deadline, tls: t.Optional[ssl.SSLContex
     """Connect to a Sentinel, with TLS when there is a context; raise PeerUnreachable or PeerTlsError."""
     sock, endpoint = dial_address(sentinel, deadline)
     set_keepalive(sock, KEEPALIVE)
-    leg = sock if tls is None else secure(sock, tls, sentinel.host, deadline, str(sentinel))
+    leg = secure_own(sock, tls, sentinel.host, deadline, str(sentinel))
     return Conversation(leg, str(sentinel), Address(*endpoint.sockaddr[:2]))
 
 

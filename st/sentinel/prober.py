@@ -11,7 +11,7 @@ from st.wire.dial import Endpoint, dial_first, lookup, set_keepalive
 from st.wire.keeper import Keeper
 from st.wire.resp import ReplyError
 from st.wire.role import UNKNOWN, Role, ask_role
-from st.wire.tls import secure
+from st.wire.tls import secure_own
 
 
 class Probed(t.NamedTuple):
@@ -63,9 +63,9 @@ class Prober(Keeper):
                                   % (self._template.address,))
         sock, endpoint = dial_first(endpoints, deadline)
         set_keepalive(sock, self._timeout)
-        address, tls = self._template.address, self._credentials.tls
-        self._kept = Conversation(sock if tls is None else secure(sock, tls, address.host, deadline, str(address)),
-                                  str(address))
+        address = self._template.address
+        leg = secure_own(sock, self._credentials.tls, address.host, deadline, str(address))
+        self._kept = Conversation(leg, str(address))
         self._template = self._template._replace(endpoint=endpoint, endpoints=tuple(endpoints))
         auth = self._credentials.commands()
         if auth and self._ask:

@@ -18,7 +18,7 @@ from st.tunnel.relay import Relay
 from st.tunnel.tls_relay import TlsRelay
 from st.tunnel.upstream import Gauges, NotMaster, prepare
 from st.wire.dial import interrupt, interrupt_at_once, reset_on_close, set_keepalive
-from st.wire.tls import Leg, secure
+from st.wire.tls import Leg, TlsSocket, secure
 
 logger = logging.getLogger(__name__)
 
@@ -233,13 +233,17 @@ class Connection:
         if self._cut:
             raise Refused(self._cut)
         try:
-            gone = not self._accepted.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            gone = not (self._accepted.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) or self._holds_bytes())
         except BlockingIOError:
             gone = False
         except OSError:
             gone = True
         if gone:  # closed, with nothing left to be served
             raise Refused("client")
+
+    def _holds_bytes(self) -> bool:
+        """Tell whether the client said something that is no longer in the kernel: it came with its handshake."""
+        return isinstance(self._client, TlsSocket) and self._client.inside
 
     def _drop_upstream(self) -> None:
         """Close the upstream leg; under the lock, since others may be about to shut it down."""
@@ -250,7 +254,7 @@ class Connection:
     def _close(self, why: str) -> None:
         with self._lock:
             self._closed = True
-            given_up = self._relay is not None and self._relay.to_master.pending
+            given_up = self._relay is not None and self._relay.to_master.held
             if self._upstream is not None and (self._cut == "switch" or given_up):
                 reset_on_close(self._upstream)  # queued bytes must not reach the old master when a partition heals
             self._drop_upstream()

@@ -53,7 +53,12 @@ class Flow:
     @property
     def done(self) -> bool:
         """Everything that will ever arrive has been passed on."""
-        return self.ended and not self.pending
+        return self.ended and not self.held
+
+    @property
+    def held(self) -> bool:
+        """Bytes were received that the kernel has not taken for the sink."""
+        return bool(self.pending)
 
     def pass_end_on(self) -> None:
         """Tell the sink that nothing more will come; it can still send."""
@@ -90,7 +95,7 @@ class Relay:
 
     def quiet(self) -> bool:
         """Tell whether nothing is on its way: no reply that the client waits for, nothing that waits for a receiver."""
-        return not (self.asked or self.to_master.pending or self.to_client.pending)
+        return not (self.asked or self.to_master.held or self.to_client.held)
 
     def run(self, first_reply: bytes = b"") -> str:
         """Carry until the end; return who ended it first: client or master. The sockets stay open."""

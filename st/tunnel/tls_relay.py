@@ -15,9 +15,9 @@ class TlsFlow(Flow):
         self._sink_leg = sink if isinstance(sink, TlsSocket) else None
 
     @property
-    def done(self) -> bool:
-        """Everything that will ever arrive has been given to the kernel."""
-        return super().done and not self.unsent
+    def held(self) -> bool:
+        """Bytes were received that the kernel has not taken, as plain text or encrypted."""
+        return super().held or self.unsent
 
     @property
     def unsent(self) -> bool:
@@ -51,10 +51,6 @@ class TlsRelay(Relay):
         super().__init__(*words, **more)
         self._goes_to = {descriptor: t.cast(TlsFlow, outward) for descriptor, (_, outward) in self._flows.items()}
         self._watched: t.Dict[int, int] = {}  # by descriptor: what poll looks for
-
-    def quiet(self) -> bool:
-        """Tell whether nothing is on its way."""
-        return super().quiet() and not (self.to_master.unsent or self.to_client.unsent)
 
     def _patience(self) -> t.Optional[float]:
         return 0.0 if self.to_master.inside or self.to_client.inside else super()._patience()

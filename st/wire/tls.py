@@ -10,7 +10,8 @@ import ssl
 import typing as t
 
 from st.deadline import Deadline
-from st.errors import PeerSilent, PeerTlsError, PeerUnreachable
+from st.errors import PeerError, PeerSilent, PeerTlsError, PeerUnreachable
+from st.tls import reason
 
 CHUNK = 65536  # bytes; the most ciphertext that is held back
 RECORD = 16384  # bytes of plain text in one TLS record (RFC 8446, 5.1)
@@ -28,6 +29,7 @@ class TlsSocket:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=name is None, server_hostname=name)
         self.ready = True  # `recv` may have something that poll does not know of
+        self._early = b""  # plain text that was read before anybody asked for it
         self._unsent = b""  # ciphertext that the kernel did not take yet
         self._timeout = sock.gettimeout()
         self._no_more = False  # we have sent our close_notify, or are about to
@@ -41,8 +43,8 @@ class TlsSocket:
             self._tell()
             raise PeerTlsError("%s: %s" % (peer, explain(error))) from error
         except ssl.CertificateError as error:  # the name, before CPython 3.7
-            raise PeerTlsError("%s: wrong name in the certificate: %s" % (peer, error)) from error
-        except socket.timeout as error:
+            raise PeerTlsError("%s: TLS: wrong name in the certificate: %s" % (peer, error)) from error
+        except (socket.timeout, BlockingIOError) as error:  # the latter when there was no time from the beginning
             raise PeerSilent("%s: no TLS handshake in time" % peer) from error
         except OSError as error:
             raise PeerUnreachable("%s: TLS handshake: %s" % (peer, error.strerror or error)) from error
@@ -52,8 +54,17 @@ class TlsSocket:
         """Tell whether bytes that were taken wait for the kernel: poll for writing, then `flush`."""
         return bool(self._unsent or self._outgoing.pending)
 
+    @property
+    def inside(self) -> bool:
+        """Tell whether bytes have come that nobody has read, though the kernel has none any more."""
+        self._read_early()
+        return bool(self._early)
+
     def recv(self, size: int) -> bytes:
         """Return up to `size` bytes; b"" at the end of the stream."""
+        if self._early:
+            early, self._early = self._early[:size], self._early[size:]
+            return early
         try:
             data = t.cast(bytes, self._until(lambda: self._read(size), self._timeout))
         except OSError:
@@ -80,12 +91,16 @@ class TlsSocket:
         """Send all of it within the timeout."""
         deadline = Deadline(self._timeout)
         rest = memoryview(data)
-        while rest or self.unsent:
-            if rest and not self.unsent:
-                rest = rest[self._tls.write(rest[:RECORD]):]
-            self.flush()
-            if self.unsent:
-                self._wait(select.POLLOUT, deadline.left())
+        try:
+            while rest or self.unsent:
+                if rest and not self.unsent:
+                    rest = rest[self._tls.write(rest[:RECORD]):]
+                self.flush()
+                if self.unsent:
+                    self._wait(select.POLLOUT, deadline.left())
+        except ConnectionError:
+            self._raise_alert()
+            raise
 
     def flush(self) -> None:
         """Give the kernel what it takes of the bytes that wait."""
@@ -110,6 +125,7 @@ class TlsSocket:
             return
         if not self._no_more:
             self._no_more = True
+            self._read_early()  # unwrap() would take it for a fault of the other side, and nothing could be read then
             try:
                 self._tls.unwrap()
             except (ssl.SSLError, ValueError):
@@ -147,10 +163,30 @@ class TlsSocket:
             return b""
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
-        except ssl.SSLEOFError as error:  # no close_notify: somebody may have cut the stream short
-            raise ConnectionResetError(errno.ECONNRESET, "ended without a close_notify") from error
         except ssl.SSLError as error:
+            if "eof" in str(error).lower():  # SSLEOFError, but with CPython 3.6 on OpenSSL 3
+                # Somebody may have cut the stream short.
+                raise ConnectionResetError(errno.ECONNRESET, "closed the connection without a close_notify") from error
             raise ConnectionAbortedError(errno.ECONNABORTED, explain(error)) from error
+
+    def _read_early(self) -> None:
+        """Read what is inside, which is bounded by what was taken from the kernel at a time."""
+        try:
+            for piece in iter(lambda: self._tls.read(RECORD), b""):
+                self._early += piece
+        except ssl.SSLError:
+            pass  # no more of it, or an end that `recv` meets again
+        self.ready = self.ready or bool(self._early)
+
+    def _raise_alert(self) -> None:
+        """Raise ConnectionAbortedError when the other side has said why it ended: a reset comes right behind it."""
+        try:
+            while self._until(lambda: self._read(RECORD), 0):
+                pass  # it was meant for somebody who is gone
+        except ConnectionAbortedError:
+            raise
+        except OSError:
+            pass  # it has not
 
     def _until(self, step: t.Callable[[], t.Any], seconds: t.Optional[float]) -> t.Any:
         """Do a step of the TLS machine, moving bytes, until it is done; raise socket.timeout or BlockingIOError."""
@@ -158,10 +194,10 @@ class TlsSocket:
         while True:
             try:
                 result = step()
-                self.flush()
+                self._tell()
                 return result
             except ssl.SSLWantReadError:
-                self.flush()
+                self._tell()  # where that fails, what the other side said before it broke is worth reading
             if not self._fill():
                 if seconds == 0:
                     raise BlockingIOError
@@ -182,7 +218,7 @@ class TlsSocket:
     def _wait(self, events: int, seconds: t.Optional[float]) -> None:
         poller = select.poll()
         poller.register(self._sock.fileno(), events)
-        if not poller.poll(None if seconds is None else seconds * 1000):
+        if seconds == 0 or not poller.poll(None if seconds is None else seconds * 1000):
             raise socket.timeout("timed out")
 
     def _tell(self) -> None:
@@ -205,6 +241,18 @@ def secure(sock: socket.socket, context: ssl.SSLContext, name: t.Optional[str], 
     return made
 
 
+def secure_own(sock: socket.socket, context: t.Optional[ssl.SSLContext], host: str, deadline: Deadline,
+               peer: str) -> Leg:
+    """Do as `secure` where there is a context, with a socket that nobody else knows: a failure closes it."""
+    if context is None:
+        return sock
+    try:
+        return secure(sock, context, host, deadline, peer)
+    except PeerError:
+        sock.close()
+        raise
+
+
 _REASONS = (
     # What OpenSSL says, in lower case, and what that means; the first that fits.
     ("certificate has expired", "its certificate has expired: renew it there"),
@@ -215,10 +263,10 @@ _REASONS = (
     ("self-signed", "its certificate is signed by nobody we trust: name the authority's file (_ca)"),
     ("unable to get", "its certificate is signed by nobody we trust: name the authority's file (_ca)"),
     ("certificate verify failed", "its certificate is not trusted or has expired: %s"),
-    ("wrong version number", "does not speak TLS on this port: is it the plain one?"),
-    ("wrong_version_number", "does not speak TLS on this port: is it the plain one?"),
-    ("record layer failure", "does not speak TLS on this port: is it the plain one?"),
-    ("unknown protocol", "does not speak TLS on this port: is it the plain one?"),
+    ("wrong version number", "does not speak TLS here: a plain port, or a plain client?"),
+    ("wrong_version_number", "does not speak TLS here: a plain port, or a plain client?"),
+    ("record layer failure", "does not speak TLS here: a plain port, or a plain client?"),
+    ("unknown protocol", "does not speak TLS here: a plain port, or a plain client?"),
     ("http request", "somebody speaks plain text to a TLS port"),
     ("protocol version", "speaks no TLS that we accept: 1.2 is the least"),
     ("unsupported protocol", "speaks no TLS that we accept: 1.2 is the least"),
@@ -228,16 +276,16 @@ _REASONS = (
     ("alert unknown ca", "does not trust our certificate: %s"),
     ("alert bad certificate", "does not accept our certificate: %s"),
     ("alert certificate", "does not accept our certificate: %s"),
+    ("unexpected eof", "closed the connection during the TLS handshake: is it the plain port?"),
     ("eof occurred", "closed the connection during the TLS handshake: is it the plain port?"),
 )
 
 
 def explain(error: ssl.SSLError) -> str:
     """Return in words why TLS failed."""
-    said = "%s %s" % (error, getattr(error, "verify_message", ""))
-    lower = said.lower()
+    detail = getattr(error, "verify_message", "") or reason(error)
+    lower = ("%s %s" % (error, detail)).lower()
     for part, words in _REASONS:
         if part in lower:
-            detail = getattr(error, "verify_message", "") or error.reason or str(error)
             return "TLS: " + (words % detail if "%s" in words else words)
-    return "TLS: %s" % (error.reason or error)
+    return "TLS: %s" % detail
