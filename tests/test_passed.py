@@ -154,7 +154,7 @@ def test_what_is_no_socket_is_an_error(world: World, tmp_path: pathlib.Path) -> 
 
 
 def test_it_stays_open_over_reloads_and_comes_back(world: World) -> None:
-    """A tunnel that stays keeps it, one that goes and comes back gets it again."""
+    """A tunnel that stays keeps it; one that goes leaves it to another at the same address."""
     with listening(2) as sockets:
         ports = [port_of(sock) for sock in sockets]
         passed = PassedSockets([Passed("", Address("127.0.0.1", port), sock.dup())
@@ -167,25 +167,37 @@ def test_it_stays_open_over_reloads_and_comes_back(world: World) -> None:
             assert ask(kept, "PING") == b"+PONG\r\n"
             app.app.reload(one._replace(drain=0))
             with connect(ports[1]) as waiting:  # in the queue of the kernel
-                app.app.reload(both)
+                app.app.reload(made._replace(tunnels=(first, second._replace(name="third"))))
                 assert ask(waiting, "PING") == b"+PONG\r\n"
             assert ask(kept, "PING") == b"+PONG\r\n"
 
 
 def test_a_refused_reload_leaves_a_passed_socket_in_use(world: World) -> None:
-    """The tunnel that was to go listens again."""
-    with listening(2) as sockets:
-        port, busy = port_of(sockets[0]), port_of(sockets[1])
+    """The tunnel that was to make room listens again."""
+    with listening() as sockets, socket.socket() as busy:
+        port = port_of(sockets[0])
+        busy.bind(("127.0.0.2", port))
+        busy.listen(1)
         passed = PassedSockets([Passed("", Address("127.0.0.1", port), sockets[0].dup())])
-        made = world_settings(world, ["mymaster"])
-        before = made._replace(tunnels=(made.tunnels[0]._replace(port=port),))
-        after = made._replace(tunnels=(made.tunnels[0]._replace(port=port, master="other"),
-                                       made.tunnels[0]._replace(name="x", port=busy)))
-        with contextlib.closing(passed), Running(before, passed=passed) as app:
+        made = world_settings(world, ["mymaster"], drain=0)
+        tunnel = made.tunnels[0]._replace(port=port)
+        after = (tunnel._replace(master="other"), tunnel._replace(name="x", listen="127.0.0.2"))
+        with contextlib.closing(passed), Running(made._replace(tunnels=(tunnel,)), passed=passed) as app:
             with pytest.raises(ListenError):
-                app.app.reload(after)
+                app.app.reload(made._replace(tunnels=after))
             with connect(port) as client:
                 assert ask(client, "PING") == b"+PONG\r\n"
+
+
+def test_a_name_counts_before_an_address() -> None:
+    """No tunnel gets a socket that bears the name of another, nor two tunnels the same one."""
+    with socket.socket() as one, socket.socket() as two, socket.socket() as three:
+        passed = PassedSockets([Passed("b", Address("127.0.0.1", 1), one), Passed("", Address("127.0.0.1", 2), two),
+                                Passed("a.socket", Address("::1", 2), three)])
+        a, b = tunnel_settings(name="a", port=1), tunnel_settings(name="b", port=2)
+        assert passed.assign([a, b]) == {"b": one}
+        assert len(passed.useless([a, b])) == 2 and "[::1]:2" in passed.useless([a, b])[1]
+        assert passed.assign([a, tunnel_settings(name="c", port=2)]) == {"a": one, "c": two}
 
 
 def test_variables_for_another_process_count_for_nothing() -> None:
@@ -195,11 +207,12 @@ def test_variables_for_another_process_count_for_nothing() -> None:
 
 
 def test_no_command_inherits_them() -> None:
-    """The descriptors close when a program is started, and the variables have gone."""
+    """The descriptors close when a program is started, the variables have gone, and an accept does not block."""
     look = "import os; from st.ops.passed import take_passed; kept = take_passed(os.environ);" \
-           "print([os.get_inheritable(number) for number in (3, 4)], [name for name in os.environ if 'LISTEN' in name])"
+           "print([os.get_inheritable(number) for number in (3, 4)], os.get_blocking(3)," \
+           "[name for name in os.environ if 'LISTEN' in name])"
     with listening(2) as sockets:
         numbers = [sock.fileno() for sock in sockets]
         words = [sys.executable, "-c", PASS, ",".join(map(str, numbers)), "", sys.executable, "-c", look]
         output = subprocess.check_output(words, pass_fds=numbers, cwd=ROOT, timeout=60 * FACTOR)
-        assert output.decode("ascii") == "[False, False] []\n"
+        assert output.decode("ascii") == "[False, False] False []\n"

@@ -135,11 +135,13 @@ def complete(host: Host, line: str) -> t.List[str]:
     script = host.directory / "completion"
     script.write_text(host.run("print", "completion"))
     words = line.split(" ")
-    ask = 'source completion; COMP_WORDS=(%s); COMP_CWORD=%d; complete -p sentinel-tunnel >&2;' \
-          '_sentinel_tunnel_completion sentinel-tunnel; printf "%%s\\n" "${COMPREPLY[@]}"'
-    output = subprocess.check_output(["bash", "-c", ask % (" ".join("'%s'" % word for word in words), len(words) - 1)],
-                                     env=host.environ, cwd=str(host.directory), timeout=60 * FACTOR)
-    return output.decode().split()
+    ask = ('source completion; COMP_WORDS=(%s); COMP_CWORD=%d;'
+           '_sentinel_tunnel_completion sentinel-tunnel; printf "%%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", ask % (" ".join("'%s'" % word for word in words), len(words) - 1)],
+                          env=host.environ, cwd=str(host.directory), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=60 * FACTOR)
+    assert done.stderr == b""  # it would stand in the middle of the line
+    return done.stdout.decode().split()
 
 
 def test_bash_completes_commands_and_options(host: Host) -> None:
