@@ -63,6 +63,24 @@ def test_a_command_that_hangs_delays_no_switch_and_no_stop(world: World, tmp_pat
         assert "on_failover_failed program=sh tunnel=sessions code=-9" in program.log
 
 
+def test_the_command_inherits_nothing_of_ours(world: World, tmp_path: pathlib.Path) -> None:
+    """No listening socket, no client's, no log: a port that a command keeps open could not be listened on again.
+
+    Nor systemd's way to us: what it says there would be taken for our words.
+    """
+    command = "sh -c 'ls -l /proc/$$/fd > %s/new; env >> %s/new; mv %s/new %s/seen'" % ((tmp_path,) * 4)
+    words = config(world, tmp_path, "http = %d" % free_port(), "log_file = log", "on_failover = " + command)
+    with Program(tmp_path, *words, environ={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as program:
+        program.wait_ready()
+        world.switch(world.nodes[1])
+        wait_until(lambda: (tmp_path / "seen").exists(), "the command has run")
+        assert program.end() == 0
+    seen = (tmp_path / "seen").read_text()
+    targets = {line.split(" -> ")[1].split(":")[0] for line in seen.splitlines() if " -> " in line}
+    assert {"/dev/null", "pipe"} <= targets <= {"/dev/null", "pipe", str(tmp_path / "new")}
+    assert "SENTINEL_TUNNEL_NEW=" in seen and "NOTIFY_SOCKET" not in seen
+
+
 def test_a_missing_command_is_told_beforehand(world: World, tmp_path: pathlib.Path) -> None:
     """By check, and at the start, which does not fail: it may be installed later."""
     words = config(world, tmp_path, "on_failover = /does/not/exist now")
