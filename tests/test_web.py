@@ -1,10 +1,7 @@
-"""The web server on real sockets: whole replies, and clients that are slow, idle, many or mad."""
-import contextlib
+"""The web server on real sockets: whole replies, bad requests, faults, its start and its end."""
 import os
 import re
-import resource
 import socket
-import time
 import typing as t
 
 import pytest
@@ -14,20 +11,11 @@ from st.deadline import Deadline
 from st.errors import ListenError
 from st.web.answers import Answer
 from st.web.exchange import reply
-from st.web.server import MOST, WebServer
-from tests.fakes import World, read_all
-from tests.test_status import BOTH
-from tests.tunnels import ask, be_busy, running, until_ended
-from tests.waiting import FACTOR, wait_until
-from tests.web import connect, fetch, served, views, views_of
-
-GET = b"GET /liveness HTTP/1.1\r\nHost: h\r\n\r\n"
-MANY = 200  # clients
-
-
-def is_alive(server: WebServer) -> bool:
-    """Tell whether a probe gets its reply."""
-    return fetch(server.address, "/liveness").code == 200
+from st.web.server import WebServer
+from tests.fakes import read_all
+from tests.tunnels import until_ended
+from tests.waiting import FACTOR
+from tests.web import GET, connect, fetch, is_alive, served, views
 
 
 def test_a_whole_reply() -> None:
@@ -113,67 +101,6 @@ def test_bad_requests_are_told_why() -> None:
         assert is_alive(server)
 
 
-def test_a_client_that_takes_too_long_is_closed() -> None:
-    """In silence, byte by byte, with a reply it does not read, or with no end of what it sends: all have a limit."""
-    big = views(BOTH._replace(version="x" * 10000000))
-    with served(big) as server, contextlib.ExitStack() as stack:
-        silent, slow, deaf, endless = [stack.enter_context(connect(server)) for _ in range(4)]
-        deaf.sendall(b"GET /status HTTP/1.0\r\n\r\n")
-        endless.sendall(b"GET /liveness HTTP/1.0\r\n\r\n")
-        left = {silent: b"", slow: b"a", endless: b"a" * 1000}
-
-        def closed() -> bool:
-            for sock, more in list(left.items()):
-                if is_closed(sock, more):
-                    del left[sock]
-            return not left
-
-        wait_until(closed, "all are closed")
-        wait_until(lambda: not server._exchanges, "nothing is kept of the one that does not read")
-        assert len(until_ended(deaf)) < 10000000 and is_alive(server)
-
-
-def is_closed(sock: socket.socket, more: bytes) -> bool:
-    """Send some more, and tell whether the other side has ended."""
-    try:
-        sock.sendall(more)
-        sock.setblocking(False)
-        while sock.recv(65536):
-            pass
-        return not more  # an end after a reply is no end of what we may send: that is a reset
-    except BlockingIOError:
-        return False
-    except ConnectionError:
-        return True
-    finally:
-        sock.settimeout(20 * FACTOR)
-
-
-@pytest.mark.parametrize("sent", [b"", b"GET /liveness HTTP/1.1\r\nHos", b"GET /metrics HTTP/1.0\r\n\r\n"])
-def test_many_clients_that_do_not_go_on(world: World, sent: bytes) -> None:
-    """200 at once, idle or with half a request or deaf: probes are answered, and the tunnels carry."""
-    with running(world) as app, served(views_of(app.app)) as server, contextlib.ExitStack() as stack:
-        client = stack.enter_context(app.connect())
-        for number in range(MANY):
-            stack.enter_context(connect(server)).sendall(sent)
-            if number % 50 == 0:
-                assert is_alive(server)
-        assert is_alive(server) and fetch(server.address, "/readiness").code == 200
-        assert ask(client, "PING") == b"+PONG\r\n"
-        assert len(server._exchanges) <= MOST and app.app.stalled(20 * FACTOR) == []
-
-
-def test_a_storm_of_probes() -> None:
-    """More at a time than it takes: each is answered in the end when it comes again, as probes do."""
-    with served() as server, contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(connect(server)) for _ in range(MANY)]
-        for client in clients:
-            with contextlib.suppress(ConnectionError):
-                client.sendall(GET)
-        replies = [until_ended(client) for client in clients]
-        assert sum(each.endswith(b'{"alive": true}\n') for each in replies) >= MOST and is_alive(server)
-
-
 def test_a_fault_in_a_view_fails_one_request(expect_error: t.Callable[[str], None]) -> None:
     """500, the traceback in the log, none of it in the reply; other paths work."""
     expect_error("ZeroDivisionError")
@@ -181,27 +108,6 @@ def test_a_fault_in_a_view_fails_one_request(expect_error: t.Callable[[str], Non
         found = fetch(server.address, "/status")
         assert found.code == 500 and "ZeroDivision" not in found.body
         assert is_alive(server)
-
-
-def test_no_descriptors_left(expect_error: t.Callable[[str], None], caplog: pytest.LogCaptureFixture) -> None:
-    """It pauses and says so once, and does not spin; with descriptors it goes on by itself."""
-    expect_error("accept_paused")
-    with served() as server, socket.socket() as client, socket.socket() as lowest:
-        client.settimeout(20 * FACTOR)
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        number = lowest.fileno()
-        lowest.close()  # from here to the limit none is free but this one
-        resource.setrlimit(resource.RLIMIT_NOFILE, (number, before[1]))
-        try:
-            client.connect(server.address)
-            client.sendall(GET)
-            used = time.process_time()
-            be_busy(1.0)  # a loop that spins would use this second
-            assert time.process_time() - used < 0.5
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, before)
-        assert read_all(client).endswith(b'{"alive": true}\n')
-    assert len([record for record in caplog.records if "accept_paused" in record.getMessage()]) == 1
 
 
 def test_stop_ends_everything() -> None:

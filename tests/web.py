@@ -16,6 +16,7 @@ from tests.waiting import FACTOR
 
 SEEN = Distribution(((0.5, 1), (1.0, 3)), 4.5, 4)
 ROOM = 5  # clients
+GET = b"GET /liveness HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 class Reply(t.NamedTuple):
@@ -71,3 +72,8 @@ def fetch(address: t.Tuple[str, int], path: str, method: str = "GET", body: t.Op
         return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
     finally:
         client.close()
+
+
+def is_alive(server: WebServer) -> bool:
+    """Tell whether a probe gets its reply."""
+    return fetch(server.address, "/liveness").code == 200
