@@ -100,7 +100,7 @@ def test_the_end_delivers_what_waits(herald: Herald) -> None:
     assert slow.told == [0, 1, 2]
 
 
-def test_the_end_does_not_wait_for_ever(herald: Herald) -> None:
+def test_the_end_does_not_wait_for_ever(herald: Herald, caplog: t.Any) -> None:
     """A callback that hangs is left behind at the deadline, and what waits behind it is not told."""
     slow = Slow()
     herald.subscribe(slow)
@@ -112,7 +112,8 @@ def test_the_end_does_not_wait_for_ever(herald: Herald) -> None:
     assert slow.told == []
     slow.gate.set()
     herald.stop(Deadline(LONG))
-    assert slow.told == [0]
+    assert slow.told == [0] and herald.dropped == 1
+    assert "switches_dropped by=herald waiting=1 " in str(caplog.records[-1].msg)
 
 
 def test_a_callback_may_stop_it(herald: Herald) -> None:

@@ -73,12 +73,16 @@ class Herald:
                 if not self._changed.wait_for(lambda: self._waiting or self._end, _LOOK):
                     continue
                 if not self._waiting or (self._end is not None and self._end.passed()):
-                    return
+                    left = len(self._waiting)
+                    self.dropped += left
+                    break
                 switch = self._waiting.popleft()
                 self._is_late = self._is_late and bool(self._waiting)
                 callbacks = tuple(self._callbacks)
             for callback in callbacks:
                 self._call(callback, switch)
+        if left:
+            logger.warning(Event("switches_dropped", by=self.name, waiting=left, means="stopped before they were told"))
 
     def _call(self, callback: Callback, switch: Switch) -> None:
         try:

@@ -28,7 +28,7 @@ class Hook:
 
     def __init__(self, settings: Settings, limit: float = LIMIT) -> None:
         self._limit = limit
-        self._lock = threading.Lock()  # guards the three below
+        self._lock = threading.Lock()  # held to change the three below
         self._command = settings.on_failover
         self._secrets = _secrets(settings)
         self._end: t.Optional[Deadline] = None  # once stopped
@@ -77,12 +77,15 @@ class Hook:
         self._report(command.words[0], switch, outcome, time.monotonic() - started)
 
     def _report(self, program: str, switch: Switch, outcome: Outcome, took: float) -> None:
+        fields = {"program": program, "tunnel": switch.tunnel, "code": outcome.code, "took": "%.1fs" % took}
+        output = outcome.output.strip()
+        if outcome.code == 0 and not outcome.cut:
+            logger.info(Event("on_failover", **fields))
+            logger.debug(Event("on_failover_output", program=program, output=output))
+            return
         why = {"": "exit code %s" % outcome.code, "limit": "took longer than %gs: killed" % self._limit,
                "stop": "killed, since sentinel-tunnel stops"}[outcome.cut]
-        good = outcome.code == 0 and not outcome.cut
-        logger.log(logging.DEBUG if good else logging.WARNING,
-                   Event("on_failover" if good else "on_failover_failed", program=program, tunnel=switch.tunnel,
-                         code=outcome.code, why=why, took="%.1fs" % took, output=outcome.output.strip()))
+        logger.warning(Event("on_failover_failed", why=why, output=output, **fields))
 
 
 def told(switch: Switch) -> t.Dict[str, str]:
