@@ -1,6 +1,7 @@
 """The systemd unit that `print unit` prints, for this host and for others."""
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import subprocess
@@ -35,6 +36,14 @@ def test_the_unit_passes_systemd(tmp_path: pathlib.Path) -> None:
     assert "\nExecStart=%s run -c %s/c.ini\n" % (host.command, host.directory) in text
     assert "\nExecReload=%s reload -c %s/c.ini\n" % (host.command, host.directory) in text
     assert "\nUser=root\n" in text and "\nTimeoutStopSec=135\n" in text
+
+
+def test_the_user_of_the_unit(tmp_path: pathlib.Path) -> None:
+    """Who asks; but root needs not run it."""
+    host = Host(tmp_path)
+    user = pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else "sentinel-tunnel"
+    assert "\nUser=%s\n" % user in host.run("print", "unit", "-c", host.write())
+    assert "\nUser=nobody-st\n" in host.run("print", "unit", "--user", "nobody-st", "-c", host.write())
 
 
 def test_what_a_systemd_does_not_know_is_left_out() -> None:
