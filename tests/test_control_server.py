@@ -118,9 +118,11 @@ def test_a_request_that_does_not_end_is_given_up() -> None:
 
 def test_between_requests_a_client_may_be_idle() -> None:
     """An interactive redis-cli stays connected while its user thinks."""
-    with talking(idle=0.05) as (sock, thread):
-        thread.join(0.3)  # a while in which nothing comes
-        sock.sendall(b"3\r\n")
+    with talking(idle=1.0 * FACTOR) as (sock, thread):
+        thread.join(1.3 * FACTOR)  # a while in which nothing comes
+        sock.sendall(b"3\r")
+        thread.join(0.1)  # so that it waits for the rest, whose time begins with the first byte
+        sock.sendall(b"\n")
         assert sock.recv(100) == b"xxx"
 
 

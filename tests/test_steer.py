@@ -11,6 +11,8 @@ import typing as t
 
 import pytest
 
+from st.control.place import Place
+from st.ops.places import RUN, instance
 from tests.control import Ended, run_on, short_directory, steered
 from tests.fakes import World
 from tests.live.node import free_port
@@ -19,7 +21,8 @@ from tests.tunnels import ask
 from tests.waiting import FACTOR, wait_until
 
 # Everything is imported first: that user may not be allowed to read this Python.
-DROPPED = "import os, sys; from st.cli.main import main; 'x'.encode('idna'); os.seteuid(65534); main(sys.argv[1:])"
+DROPPED = ("import os, sys; from st.cli.main import main; 'x'.encode('idna'); b'x'.decode('utf-8-sig');"
+           "os.seteuid(65534); os.setreuid(65534, -1); main(sys.argv[1:])")
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -181,6 +184,28 @@ def test_who_may_not_is_told(world: World, tmp_path: pathlib.Path) -> None:
         os.chmod(os.path.dirname(control.path), 0o755)
         ended = run_on(control.path, "status", code=("-c", DROPPED))
     assert ended.code == 77 and "Permission denied: only the user who runs it, and root, may use it" in ended.err
+
+
+def _remove_if_empty(directory: str) -> None:
+    with contextlib.suppress(OSError):
+        os.rmdir(directory)
+
+
+@needs_root
+def test_a_service_of_another_user_is_not_taken_for_stopped(tmp_path: pathlib.Path) -> None:
+    """Its socket lies where only its user may make one; whoever may not use it is told so."""
+    with short_directory() as directory, contextlib.ExitStack() as stack:
+        os.chmod(directory, 0o755)
+        config = os.path.join(directory, "st.ini")
+        pathlib.Path(config).write_text("[sentinel-tunnel]\nsentinels = s1\n[tunnel:a]\nport = 1\n")
+        stack.callback(_remove_if_empty, RUN)
+        place = Place(os.path.join(RUN, instance(config, os.environ) + ".sock"))
+        stack.callback(place.close)
+        environ = {"PATH": "/usr/bin:/bin", "HOME": directory, "PYTHONPATH": ROOT}
+        process = subprocess.Popen([sys.executable, "-c", DROPPED, "status", "-c", config], cwd=directory, env=environ,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        errors = process.communicate(timeout=60 * FACTOR)[1]
+    assert process.returncode == 77 and place.path.encode() + b": Permission denied" in errors, errors
 
 
 SERVICE = """

@@ -16,7 +16,6 @@ logger = logging.getLogger(__name__)
 PIECE = 1 << 16  # bytes received at once
 IDLE = 30.0  # seconds that a client may take for one request from its first byte on
 SLOW = 10.0  # seconds that it may take to read a reply
-LOOK = 60.0  # seconds; no wait is without a limit
 
 Answering = t.Callable[[t.Sequence[str], "Talk"], Answer]
 
@@ -88,7 +87,7 @@ class Talk:
         words, deadline = self._requests.take(), Deadline(self._idle)
         while words is None:
             begun = self._requests.begun
-            self._sock.settimeout(deadline.left(LOOK) if begun else LOOK)
+            self._sock.settimeout(deadline.left() if begun else self._idle)
             try:
                 data = self._sock.recv(PIECE)
             except socket.timeout:
