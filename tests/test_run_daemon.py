@@ -78,7 +78,7 @@ def test_relative_paths_stay_what_they_are(host: Host) -> None:
     host.config.write_text(host.config.read_text().replace("drain = 0", "drain = 1ms"))
     os.kill(pid, signal.SIGHUP)
     wait_until(lambda: "reloaded" in log.read_text(), "it is reloaded")
-    assert " changes=\"changed: drain\"" in log.read_text()
+    assert " changes=\"changed: drain\"" in log.read_text() and " config=%s " % host.config in log.read_text()
     assert os.readlink("/proc/%d/cwd" % pid) == "/"
     ended(pid)
     assert not (host.directory / "pid").exists() and " stopped" in log.read_text()

@@ -14,7 +14,8 @@ from st.errors import ConfigError, LocalError, SentinelTunnelError
 from st.ops.daemon import Outcome, detach
 from st.ops.places import Places, places
 
-PATIENCE = 3.0  # seconds to be ready; with --require-master the longest `hold` is added
+PATIENCE = 3.0  # seconds to be ready
+SEARCH = 10.0  # seconds beyond the longest `hold` to be ready with --require-master
 NOT_READY = "not ready yet: it goes on in the background; see its log"
 
 _WORDS = (None, "auto", "off")  # of settings that may hold a path
@@ -42,9 +43,9 @@ class Detached:
             raise ConfigError(problems)
 
     def start(self) -> Outcome:
-        """Start the process, and return what came of it within PATIENCE."""
-        hold = max(tunnel.hold for tunnel in self.loaded.settings.tunnels) if self._require_master else 0
-        return detach(self._run, PATIENCE + hold)
+        """Start the process, and return what came of it so far."""
+        longest = max(tunnel.hold for tunnel in self.loaded.settings.tunnels)
+        return detach(self._run, longest + SEARCH if self._require_master else PATIENCE)
 
     def _run(self, ready: t.Callable[[], None]) -> int:
         try:

@@ -113,8 +113,10 @@ def _leave(writer: int, body: t.Callable[[t.Callable[[], None]], int]) -> None:
     except BaseException:
         sys.excepthook(*t.cast(t.Any, sys.exc_info()))  # nobody above could tell it
     finally:
-        birth.report(code)
-        os._exit(code)
+        try:
+            birth.report(code)
+        finally:
+            os._exit(code)  # whatever happens: above are the functions of the one that started us
 
 
 def _inherited() -> t.List[int]:
