@@ -143,7 +143,5 @@ def test_an_address_that_is_not_of_this_host(host: str) -> None:
 
 def test_ipv6() -> None:
     """On an address in brackets."""
-    server = WebServer(Address("::1", 0), views())
-    server.start()
-    assert is_alive(server) and str(server.address).startswith("[::1]:")
-    server.stop(Deadline(20 * FACTOR))
+    with served(host="::1") as server:
+        assert is_alive(server) and str(server.address).startswith("[::1]:")

@@ -47,9 +47,9 @@ def views_of(app: App) -> Views:
 
 
 @contextlib.contextmanager
-def served(shown: t.Optional[Views] = None) -> t.Iterator[WebServer]:
+def served(shown: t.Optional[Views] = None, host: str = "127.0.0.1") -> t.Iterator[WebServer]:
     """Give a server that answers."""
-    server = WebServer(Address("127.0.0.1", 0), shown or views())
+    server = WebServer(Address(host, 0), shown or views())
     server.start()
     try:
         yield server
