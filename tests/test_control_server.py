@@ -134,6 +134,16 @@ def test_a_reader_that_does_not_read_is_given_up() -> None:
         assert not thread.is_alive()
 
 
+def test_a_fault_of_ours_is_told_and_logged(expect_error: t.Callable[[str], None]) -> None:
+    """The traceback is in the log, the client gets an error, and may go on."""
+    expect_error("the command no-number of the control socket failed")
+    with talking() as (sock, _):
+        sock.sendall(b"no-number\r\n")
+        assert sock.recv(100) == b"-ERR a fault of sentinel-tunnel: look at its log\r\n"
+        sock.sendall(b"1\r\n")
+        assert sock.recv(100) == b"x"
+
+
 def test_only_the_owner_may_connect(control: Steered) -> None:
     """The file has mode 0600, whatever the umask is."""
     assert stat.S_IMODE(os.stat(control.path).st_mode) == 0o600

@@ -10,6 +10,7 @@ import typing as t
 from st.control import protocol
 from st.control.commands import Answer
 from st.deadline import Deadline
+from st.ops.plain import plain
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +41,6 @@ class Talk:
             self._converse()
         except OSError:
             pass  # it went away, does not read, or was ended by us
-        except Exception:
-            logger.exception("a client of the control socket could not be answered")
         finally:
             with self._closing:
                 self._sock.close()
@@ -75,12 +74,19 @@ class Talk:
             if words is None:
                 return
             self.asked_at = time.monotonic()
-            answer = self._answering(words, self)
+            answer = self._answer(words)
             self._send(answer.reply)
             if answer.then is not None:
                 answer.then()
             if answer.ends:
                 return
+
+    def _answer(self, words: t.Sequence[str]) -> Answer:
+        try:
+            return self._answering(words, self)
+        except Exception:  # a fault of ours, which must not look like a client that went away
+            logger.exception("the command %s of the control socket failed", plain(words[0][:64]))
+            return Answer(protocol.failure("ERR a fault of sentinel-tunnel: look at its log"))
 
     def _next_request(self) -> t.Optional[t.List[str]]:
         """Return the words of the next request; None when the client sends no more, or not all of it in time."""
