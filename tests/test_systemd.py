@@ -1,9 +1,9 @@
 """What systemd is told: by the real program on a socket of ours, and by a Notifier fed with a real App."""
 import contextlib
-import os
 import pathlib
 import signal
 import socket
+import tempfile
 import typing as t
 
 import pytest
@@ -57,16 +57,13 @@ class Systemd:
 
 
 @pytest.fixture
-def systemd(request: t.Any, tmp_path: pathlib.Path) -> t.Iterator[Systemd]:
+def systemd(request: t.Any) -> t.Iterator[Systemd]:
     """Give a socket to notify, at a path or in the abstract name space."""
-    name = "st-test-%d" % os.getpid()
-    with contextlib.ExitStack() as stack:
-        if getattr(request, "param", "abstract") == "path":
-            os.symlink(str(tmp_path), "/tmp/" + name)  # a pytest path may be longer than a unix socket's
-            stack.callback(os.unlink, "/tmp/" + name)
-            yield stack.enter_context(Systemd("/tmp/%s/notify" % name))
-        else:
-            yield stack.enter_context(Systemd("@" + name))
+    # A pytest path may be longer than a unix socket's, 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="st-") as directory:
+        path = "@" + directory if getattr(request, "param", "abstract") == "abstract" else directory + "/notify"
+        with Systemd(path) as made:
+            yield made
 
 
 def words(world: World, *more: str) -> t.List[str]:
