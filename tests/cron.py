@@ -41,7 +41,8 @@ class Host:
         self.control = places["SENTINEL_TUNNEL_CONTROL"]
         self.lock = self.control[: -len("sock")] + "lock"
         self.told = pathlib.Path(self.lock + ".told")
-        self.environ = dict(places, PATH="/usr/bin:/bin", PYTHONPATH=ROOT)
+        measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+        self.environ = dict(places, PATH="/usr/bin:/bin", PYTHONPATH=ROOT, **measured)
 
     def words(self, *words: str) -> t.List[str]:
         """Return a command of the program, in words."""
