@@ -186,6 +186,10 @@ def test_what_was_counted_stays(world: World) -> None:
         assert (after.switches, after.since, after.accepted) == (before.switches, before.since, before.accepted) != (
             0, None, 0)
         assert app.app.measures().tunnels["mymaster"].gap_seconds.observed == 1
+        asked = app.app.measures().sentinels
+        app.app.reload(made._replace(poll=0.8))
+        assert all(each.queries["ok"] > asked[sentinel].queries["ok"] >= 2
+                   for sentinel, each in app.app.measures().sentinels.items())
 
 
 def test_nothing_changed_changes_nothing(world: World) -> None:

@@ -123,3 +123,12 @@ def test_names_that_cannot_be_tunnels_are_told() -> None:
         with_tunnels(loaded(HEAD), ["a\n"])
     with pytest.raises(ConfigError, match="master name 'b': no tunnel: port 65536 is not"):
         with_tunnels(loaded(HEAD, options={"port": "65535"}), ["a", "b"])
+
+
+@pytest.mark.parametrize("http, wrong", [
+    ("6379", True), ("0.0.0.0:6379", True), ("127.0.0.2:6379", False), ("6380", False), ("off", False)])
+def test_http_on_a_tunnels_port(http: str, wrong: bool) -> None:
+    """It is told with both places, not found out at the start."""
+    found = problems("[sentinel-tunnel]\nsentinels = s1\nhttp = %s\n[tunnel:a]\nport = 6379\n" % http)
+    told = "f:3: http: tunnel 'a' listens on 127.0.0.1:6379 (f:5): choose another port"
+    assert found == ([told] if wrong else [])

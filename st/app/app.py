@@ -170,7 +170,8 @@ class App:
                 if tunnel.name in before and before[tunnel.name].server is server:
                     follower.go_on_as(before[tunnel.name].follower)
                 lanes[tunnel.name] = Lane(tunnel, server, follower)
-        watcher = Watcher(crew, [lane.follower for lane in lanes.values()], settings.poll, settings.sentinel_timeout)
+        watcher = Watcher(crew, [lane.follower for lane in lanes.values()], settings.poll, settings.sentinel_timeout,
+                          old.watcher.questions() if old else None)
         crew.report_to(watcher.post, lambda channel: watcher.wake("event", channel))
         return Parts(settings, lanes, crew, watcher)
 

@@ -6,7 +6,7 @@ from st.address import REDIS_PORT, Address
 from st.config.certificates import check_certificates
 from st.config.findings import Findings
 from st.config.layers import Value, Values, check_layer, pick, pick_all, pick_secret
-from st.config.ports import Claim, check_claims, free_ports
+from st.config.ports import Claim, check_claims, check_http, free_ports
 from st.config.sheet import Layer, Sheet
 from st.config.table import SETTINGS
 from st.config.values import Settings, TunnelSettings
@@ -102,6 +102,9 @@ class _Builder:
                 claims.append(Claim(name, Address(tunnel.listen, tunnel.port), port.where))
             yield tunnel
         check_claims(claims, self._findings)
+        http = pick("http", self._process)
+        if http and http.value:
+            check_http(http.where, http.value, claims, self._findings)
 
     def _tunnel(self, name: str, port: int, layers: t.Sequence[Values]) -> TunnelSettings:
         values = pick_all(_plain_fields(TunnelSettings), layers)

@@ -33,6 +33,14 @@ def check_claims(claims: t.Sequence[Claim], findings: Findings) -> None:
                 findings.problem(other.where, text % values)
 
 
+def check_http(where: str, http: Address, claims: t.Sequence[Claim], findings: Findings) -> None:
+    """Report a tunnel where the web server would listen."""
+    for claim in claims:
+        if claim.address.port == http.port and _overlap(claim.address.host, http.host):
+            findings.problem(where, "http: tunnel %r listens on %s (%s): choose another port"
+                             % (claim.tunnel, claim.address, claim.where))
+
+
 def _overlap(one: str, other: str) -> bool:
     """Tell whether both hosts cover one address; `::` covers IPv4 too, as is usual on Linux."""
     hosts = {_canonical(one), _canonical(other)}

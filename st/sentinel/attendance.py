@@ -27,12 +27,13 @@ class Questions:
 class Attendance:
     """Belongs to the watcher thread; others may read `last`."""
 
-    def __init__(self, sentinel_timeout: float) -> None:
+    def __init__(self, sentinel_timeout: float,
+                 questions: t.Optional[t.Mapping[Address, "Questions"]] = None) -> None:
         self._silence = sentinel_timeout + SLACK  # seconds after which a Sentinel without any report is down
         self.last: t.Dict[Address, Report] = {}  # the newest report of each
         self._reports: t.Dict[Address, Report] = {}  # of this round, or late from an earlier one
         self._late: t.Dict[Address, float] = {}  # since when (monotonic) a round had to go on without it
-        self.questions: t.Dict[Address, Questions] = {}
+        self.questions: t.Dict[Address, Questions] = dict(questions or {})  # counted on from an earlier watcher's
         self._voters: t.Dict[Address, str] = {}  # what tells each from the others, once it was told
 
     def begin(self) -> None:

@@ -42,7 +42,8 @@ Message = t.Union[Report, Probed, Wake]
 class Watcher:
     """Owns the thread that decides who is master; `crew` does what blocks, `followers` decide, one a tunnel."""
 
-    def __init__(self, crew: Crew, followers: t.Sequence[Follower], poll: float, sentinel_timeout: float) -> None:
+    def __init__(self, crew: Crew, followers: t.Sequence[Follower], poll: float, sentinel_timeout: float,
+                 questions: t.Optional[t.Mapping[Address, Questions]] = None) -> None:
         self._crew = crew
         self._followers = {follower.tunnel.name: follower for follower in followers}
         self._poll = poll
@@ -52,7 +53,7 @@ class Watcher:
         self._stopping = False  # written once, by stop()
         self._round = 0  # the number of the round; this and what follows belongs to the watcher thread
         self._heard = "poll"
-        self._attendance = Attendance(sentinel_timeout)
+        self._attendance = Attendance(sentinel_timeout, questions)
         self._peers_asked = -PEERS_EVERY  # the last round in which we learned which other Sentinels there are
         self._no_hints_before = 0.0  # monotonic time; also read by `wake`
         self._again: t.Optional[Wake] = None  # why to begin another round as soon as may be
