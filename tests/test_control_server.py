@@ -17,6 +17,7 @@ from st.control.talk import Talk
 from st.deadline import Deadline
 from tests.control import Steered, short_directory, steered
 from tests.fakes import World
+from tests.tunnels import until_ended
 from tests.waiting import FACTOR, wait_until
 
 
@@ -113,7 +114,7 @@ def test_a_request_that_does_not_end_is_given_up() -> None:
             while thread.is_alive():
                 sock.sendall(b"1")
                 thread.join(0.05)
-        assert sock.recv(100) == b""
+        assert until_ended(sock) == b""
 
 
 def test_between_requests_a_client_may_be_idle() -> None:
