@@ -177,15 +177,15 @@ class Far:
                 piece = next(pieces, None)
                 told = piece is None
                 sealed = memoryview(self.coding.farewell() if piece is None else self.coding.seal(piece))
+                if told and isinstance(self.coding, PlainCoding):
+                    self.sock.shutdown(socket.SHUT_WR)
+                continue
             wanted = (0 if self.coding.over else select.POLLIN) | (select.POLLOUT if sealed else 0)
             poller.register(self.sock, wanted)
             events = sum(event for _, event in poller.poll(20000 * FACTOR))
             assert events, "nothing moves any more"
             if events & ~select.POLLIN and sealed:
                 sealed = sealed[self.sock.send(sealed, socket.MSG_DONTWAIT):]
-            if told and not sealed and isinstance(self.coding, PlainCoding):
-                with contextlib.suppress(OSError):  # the other side has ended as well
-                    self.sock.shutdown(socket.SHUT_WR)
             if events & ~select.POLLOUT and not self.coding.over:
                 take(self.coding.opened(self.sock.recv(65536)))
 
