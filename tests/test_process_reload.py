@@ -104,3 +104,15 @@ def test_what_needs_a_restart_is_said(world: World, tmp_path: pathlib.Path) -> N
     with configured(world, tmp_path) as made:
         made.write("[tunnel:mymaster]\nport = %d\n" % made.port, "pid_file = %s\n" % (tmp_path / "pid"))
         made.hup('changes="needs a restart: pid_file"')
+
+
+def test_a_reload_does_not_call_off_the_demand_for_a_master(world: World, tmp_path: pathlib.Path) -> None:
+    """With --require-master it ends with 69, though HUP came while it waited."""
+    words = ["run", "nobody=%d" % free_port(), "--require-master", "--hold", "3s"]
+    words += [word for seed in world.seeds for word in ("-s", "%s:%d" % seed)]
+    with Program(tmp_path, *words) as program:
+        program.wait_for("no master yet", lambda: program.out)
+        program.send(signal.SIGHUP)
+        program.wait_for("reloaded")
+        assert program.code() == 69
+        assert "error: no master within 3s: nobody: " in program.log

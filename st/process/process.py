@@ -1,15 +1,13 @@
-"""The process that runs tunnels: limits, log, signals, reload, and what a person is told at the start."""
+"""One process: the tunnels and all that runs beside them, on the main thread."""
 import contextlib
 import logging
 import os
 import signal
-import threading
 import time
 import typing as t
 
-from st import __version__
 from st.app import App
-from st.config import Loaded, Settings
+from st.config import Loaded
 from st.control.place import ControlError
 from st.control.server import ControlServer
 from st.control.steering import Steering
@@ -17,25 +15,20 @@ from st.deadline import Deadline
 from st.errors import NoMasterError, SentinelTunnelError
 from st.event import Event
 from st.ops.errands import Errands
-from st.ops.hook import missing_program
-from st.ops.limits import raise_descriptor_limit, room, room_event, thread_limit
-from st.ops.lock import locked
-from st.ops.logs import Log, configure
+from st.ops.logs import Log
 from st.ops.notes import PidFile
-from st.ops.passed import PassedSockets, take_passed
+from st.ops.passed import PassedSockets
 from st.ops.places import places
 from st.ops.sequel import Sequel
 from st.ops.signals import POKED, STOP, Signals
 from st.ops.stacks import thread_stacks
 from st.ops.status import UP, ProcessStatus
-from st.ops.syslog import PATH
 from st.ops.systemd import Notifier, state_line
-from st.sentinel.roster import MOST_DISCOVERED
-from st.web import DESCRIPTORS, Views, WebServer
+from st.process.remarks import remark, syslog_of
+from st.web import Views, WebServer
 
 logger = logging.getLogger(__name__)
 
-STACK = 256 << 10  # bytes; 8 MiB of address space for each thread is refused by `ulimit -v` and small containers
 SIGNAL_LOOK = 0.1  # seconds between two looks for a signal while waiting for masters
 FIRST_LOOK = 1.0  # seconds that the first answers get beyond sentinel_timeout before the mapping is printed
 CONTROL_STOP = 2.0  # seconds that the control socket may take to end
@@ -44,38 +37,7 @@ TICK = 1.0  # seconds between two rounds of what is done regularly
 STALLED = 30.0  # seconds without a sign of life after which a thread counts as dead
 
 
-def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], None],
-        require_master: bool = False, ready: t.Optional[t.Callable[[], None]] = None) -> None:
-    """Run the tunnels until TERM or INT; raise LocalError, AlreadyRunning, or NoMasterError with `require_master`.
-
-    `again` reads the configuration anew, for a reload; `say` prints a line for a person. A detached process has
-    `ready` called when it listens, and does not go on without its lock.
-    """
-    settings = loaded.settings
-    where = places(settings, loaded.source, os.environ)
-    optional = ready is None and not where.chosen & {"control", "lock"}  # such as in a container that is read-only
-    threading.stack_size(STACK)
-    descriptors, threads = raise_descriptor_limit(), thread_limit()
-    with locked(where.lock, optional) as doubt, Signals() as signals, \
-            configure(settings.log_level, settings.log_format, settings.log_file, _syslog(settings)) as log:
-        logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
-        sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
-        for_web = DESCRIPTORS if settings.http else 0
-        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads)
-        logger.info(room_event(clients, descriptors, threads))
-        _remark(loaded)
-        if doubt:
-            logger.warning(Event("not_locked", why=doubt, means="a second process will not notice this one"))
-        passed = take_passed(os.environ)
-        try:
-            _Process(loaded, again, signals, log, clients, passed).run(say, require_master, ready)
-        except Exception as error:
-            if settings.log_file:  # else who started it sees it where the log goes
-                logger.error(Event("failed", why=error), exc_info=not isinstance(error, SentinelTunnelError))
-            raise
-
-
-class _Process:
+class Process:
     """All that runs beside the tunnels; its methods are for the main thread."""
 
     def __init__(self, loaded: Loaded, again: t.Callable[[], Loaded], signals: Signals, log: Log, clients: int,
@@ -114,12 +76,11 @@ class _Process:
                 if ready and not require_master:
                     ready()
                 _introduce(self._app, self._signals, settings.sentinel_timeout, say)
-                if require_master:
-                    _demand_masters(self._app, self._signals, max(tunnel.hold for tunnel in settings.tunnels),
-                                    self._tick)
-                    if ready:
-                        ready()
-                self._obey()
+                wanted = not require_master or self._await_masters(max(tunnel.hold for tunnel in settings.tunnels))
+                if ready and require_master and wanted:
+                    ready()
+                if wanted:
+                    self._obey()
                 self._systemd.stopping()
                 self._errands.close()  # who asks for a reload now gets an answer
                 self._signals.end_at_next()
@@ -165,20 +126,35 @@ class _Process:
         services.callback(lambda: control.stop(Deadline(CONTROL_STOP)))
         return control
 
+    def _await_masters(self, seconds: float) -> bool:
+        """Wait until all tunnels have a master; False when told to stop before. Raise NoMasterError when it is late."""
+        deadline = Deadline(seconds)
+        while True:
+            late = self._app.wait_master(Deadline(0))
+            if not late:
+                return True
+            if deadline.passed():
+                raise NoMasterError("no master within %gs: %s" % (seconds, "; ".join(late)))
+            self._tick()
+            if not self._act_on(self._signals.wait(SIGNAL_LOOK)):
+                return False
+
     def _obey(self) -> None:
         """Act on signals until one says stop."""
-        while True:
+        self._tick()
+        while self._act_on(self._signals.wait(TICK)):
             self._tick()
-            number = self._signals.wait(TICK)
-            if number in STOP:
-                return
-            if number == POKED:
-                self._errands.run()
-            elif number == signal.SIGHUP:
-                self._log.reopen()
-                self._reload_by_signal()
-            elif number == signal.SIGUSR1:
-                _log_status(self._app.status())
+
+    def _act_on(self, number: t.Optional[int]) -> bool:
+        """Do what a signal asks for; False when that is to stop."""
+        if number == POKED:
+            self._errands.run()
+        elif number == signal.SIGHUP:
+            self._log.reopen()
+            self._reload_by_signal()
+        elif number == signal.SIGUSR1:
+            _log_status(self._app.status())
+        return number not in STOP
 
     def _tick(self) -> None:
         if self._systemd.listens:
@@ -199,7 +175,7 @@ class _Process:
             settings = loaded.settings
             self._log.check_file(settings.log_file)
             changes = self._app.reload(settings)
-            self._log.change(settings.log_level, settings.log_format, settings.log_file, _syslog(settings))
+            self._log.change(settings.log_level, settings.log_format, settings.log_file, syslog_of(settings))
             self._sequel.change(settings)
         except SentinelTunnelError as error:
             self._last_reload_good = False
@@ -208,48 +184,23 @@ class _Process:
         finally:
             self._systemd.ready()
         self._loaded, self._last_reload_good = loaded, True
-        _remark(loaded)
+        remark(loaded)
         lines = changes.lines()
         logger.info(Event("reloaded", config=loaded.source or "none", changes="; ".join(lines)))
         return lines
 
 
-def _syslog(settings: Settings) -> t.Optional[str]:
-    return PATH if settings.syslog else None
-
-
-def _remark(loaded: Loaded) -> None:
-    for remark in (*loaded.warnings, *loaded.notes, missing_program(loaded.settings.on_failover)):
-        if remark:
-            logger.warning("%s", remark)
-
-
 def _introduce(app: App, signals: Signals, sentinel_timeout: float, say: t.Callable[[str], None]) -> None:
     """Print the mapping, with masters if they are known soon: the tunnels serve already."""
-    _await_masters(app, signals, sentinel_timeout + FIRST_LOOK)
+    deadline = Deadline(sentinel_timeout + FIRST_LOOK)
+    while app.wait_master(Deadline(deadline.left(SIGNAL_LOOK))) and not deadline.passed() and not signals.pending():
+        pass
     tunnels = app.status().tunnels
     width = max(len(tunnel.name) for tunnel in tunnels)
     for tunnel in tunnels:
         ready = tunnel.state == UP
         where = "%s  ready" % tunnel.master if ready else "no master yet (%s)" % (tunnel.reason or "still asking")
         say("  %-*s  %s -> %s" % (width, tunnel.name, tunnel.listen, where))
-
-
-def _demand_masters(app: App, signals: Signals, seconds: float, tick: t.Callable[[], None]) -> None:
-    late = _await_masters(app, signals, seconds, tick)
-    if late and not signals.pending():
-        raise NoMasterError("no master within %gs: %s" % (seconds, "; ".join(late)))
-
-
-def _await_masters(app: App, signals: Signals, seconds: float,
-                   tick: t.Callable[[], None] = lambda: None) -> t.List[str]:
-    """Wait until all tunnels have a master, or for seconds, or a signal; return why each of the rest has none."""
-    deadline = Deadline(seconds)
-    while True:
-        late = app.wait_master(Deadline(deadline.left(SIGNAL_LOOK)))
-        if not late or deadline.passed() or signals.pending():
-            return late
-        tick()
 
 
 def _log_status(status: ProcessStatus) -> None:

@@ -1,0 +1,55 @@
+"""What a process needs before anything runs: limits, one instance, signals, a log."""
+import logging
+import os
+import threading
+import typing as t
+
+from st import __version__
+from st.config import Loaded
+from st.errors import SentinelTunnelError
+from st.event import Event
+from st.ops.limits import raise_descriptor_limit, room, room_event, thread_limit
+from st.ops.lock import locked
+from st.ops.logs import configure
+from st.ops.passed import take_passed
+from st.ops.places import places
+from st.ops.signals import Signals
+from st.process.process import Process
+from st.process.remarks import remark, syslog_of
+from st.sentinel.roster import MOST_DISCOVERED
+from st.web import DESCRIPTORS
+
+logger = logging.getLogger(__name__)
+
+STACK = 256 << 10  # bytes; 8 MiB of address space for each thread is refused by `ulimit -v` and small containers
+
+
+def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], None],
+        require_master: bool = False, ready: t.Optional[t.Callable[[], None]] = None) -> None:
+    """Run the tunnels until TERM or INT; raise LocalError, AlreadyRunning, or NoMasterError with `require_master`.
+
+    `again` reads the configuration anew, for a reload; `say` prints a line for a person. A detached process has
+    `ready` called when it listens, and does not go on without its lock.
+    """
+    settings = loaded.settings
+    where = places(settings, loaded.source, os.environ)
+    optional = ready is None and not where.chosen & {"control", "lock"}  # such as in a container that is read-only
+    threading.stack_size(STACK)
+    descriptors, threads = raise_descriptor_limit(), thread_limit()
+    with locked(where.lock, optional) as doubt, Signals() as signals, \
+            configure(settings.log_level, settings.log_format, settings.log_file, syslog_of(settings)) as log:
+        logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
+        sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
+        for_web = DESCRIPTORS if settings.http else 0
+        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads)
+        logger.info(room_event(clients, descriptors, threads))
+        remark(loaded)
+        if doubt:
+            logger.warning(Event("not_locked", why=doubt, means="a second process will not notice this one"))
+        passed = take_passed(os.environ)
+        try:
+            Process(loaded, again, signals, log, clients, passed).run(say, require_master, ready)
+        except Exception as error:
+            if settings.log_file:  # else who started it sees it where the log goes
+                logger.error(Event("failed", why=error), exc_info=not isinstance(error, SentinelTunnelError))
+            raise
