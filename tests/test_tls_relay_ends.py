@@ -5,12 +5,13 @@ import typing as t
 
 import pytest
 
+from st.tunnel.tls_relay import TlsFlow
 from st.wire.dial import interrupt
 from tests.test_relay import SMALL, in_thread
 from tests.tls_ends import VERSIONS
 from tests.tls_relays import carried, every_way, idle_for, push
 from tests.tunnels import be_busy, reset
-from tests.waiting import wait_until
+from tests.waiting import FACTOR, wait_until
 
 MIB = 1 << 20
 
@@ -63,6 +64,33 @@ def test_a_slow_reader_gets_the_last_reply_of_a_master_that_ended(way: str, told
         each.master.sock.close()
         be_busy(0.5)  # longer than after_master
         assert taken + each.client.read_all() == reply
+
+
+@pytest.mark.parametrize("way", ["client", "both"])
+@pytest.mark.parametrize("half_closed", [False, True])
+def test_a_slow_reader_gets_what_its_leg_held_back(way: str, half_closed: bool) -> None:
+    """The rest of a reply is with the leg alone, encrypted, when the master ends: as if the kernel had it."""
+    with carried(way, SMALL, after_master=0.1, after_client=20 * FACTOR) as each:
+        if half_closed:
+            each.client.end()
+            assert each.master.recv() == b""
+        sent = b""
+        while not _held_for_good(each.relay.to_client):
+            piece = os.urandom(3000)
+            each.master.sendall(piece)
+            sent += piece
+            wait_until(lambda: each.relay.to_client.carried == len(sent), "all is with the leg")
+        each.master.end()
+        each.master.sock.close()
+        be_busy(0.5)  # longer than after_master
+        assert each.client.read_all() == sent
+
+
+def _held_for_good(flow: TlsFlow) -> bool:
+    """Tell whether the kernel takes no more for the sink, also when what is on its way has come."""
+    if flow.held:
+        be_busy(0.2)
+    return flow.held
 
 
 @every_way

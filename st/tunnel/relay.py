@@ -124,8 +124,8 @@ class Relay:
         if events & (WRITE | GONE) and outward.pending:
             self._pass_on(outward, outward.pending)
             self._watch()
-        if inward.pending or inward.ended:
-            if events & GONE and not outward.pending:
+        if inward.held or inward.ended:
+            if events & GONE and not outward.held:
                 self._poll.unregister(descriptor)  # nothing to be done with it now: do not spin
                 self.deaf = True
                 self._note_end(inward is self.to_master)

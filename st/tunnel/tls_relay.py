@@ -27,7 +27,7 @@ class TlsFlow(Flow):
     @property
     def inside(self) -> bool:
         """The source may have more that the kernel does not know of, and there is room for it."""
-        return self._source_leg is not None and self._source_leg.ready and not (self.pending or self.ended)
+        return self._source_leg is not None and self._source_leg.ready and not (self.held or self.ended)
 
     def flush(self) -> None:
         """Give the kernel what the sink holds back; a broken sink ends the flow."""
@@ -76,8 +76,9 @@ class TlsRelay(Relay):
     def _watch(self) -> None:
         for descriptor, (inward, _) in self._flows.items():
             outward = self._goes_to[descriptor]
-            wanted = 0 if inward.pending or inward.ended else select.POLLIN
-            wanted |= select.POLLOUT if outward.pending or outward.unsent else 0
+            # While the sink holds bytes back the end of the source must not be seen: it would limit the wait for them.
+            wanted = 0 if inward.held or inward.ended else select.POLLIN
+            wanted |= select.POLLOUT if outward.held else 0
             if self._watched.get(descriptor) != wanted:  # one that is gone was unregistered, and stays so
                 self._poll.register(descriptor, wanted)
                 self._watched[descriptor] = wanted
