@@ -5,7 +5,7 @@ import time
 import typing as t
 
 from st.address import Address
-from tests.live.node import QUICK_SENTINELS, Node, SentinelNode, redis_version
+from tests.live.node import QUICK_SENTINELS, Node, NodeTls, SentinelNode, redis_version
 from tests.waiting import FACTOR, wait_until
 
 _REDIS_OPTIONS = {
@@ -30,12 +30,14 @@ class Bed:
 
     `redis_options` are lines of redis.conf, as name and value, for every Redis node; `sentinel_options` are those of
     `sentinel <option> <master name> <value>`, for every name. Lines for one node: `node.restart(line, ...)`.
-    With `requirepass` every Redis node has that password, with `sentinel_requirepass` every Sentinel.
+    With `tls` all of them speak TLS and nothing else. With `requirepass` every Redis node has that password, with
+    `sentinel_requirepass` every Sentinel.
     """
 
     def __init__(self, names: t.Sequence[str] = ("sessions",), replicas: int = 2, sentinels: int = 3,
                  redis_options: t.Optional[Options] = None, sentinel_options: t.Optional[Options] = None,
-                 requirepass: t.Optional[str] = None, sentinel_requirepass: t.Optional[str] = None) -> None:
+                 requirepass: t.Optional[str] = None, sentinel_requirepass: t.Optional[str] = None,
+                 tls: t.Optional[NodeTls] = None) -> None:
         self.names = tuple(names)
         self.directory = ""
         self.sentinels: t.List[SentinelNode] = []
@@ -46,6 +48,7 @@ class Bed:
         self._sentinel_options = dict(_sentinel_defaults(), **(sentinel_options or {}))
         self._requirepass = requirepass
         self._sentinel_requirepass = sentinel_requirepass
+        self._tls = tls
 
     def __enter__(self) -> "Bed":
         self.directory = tempfile.mkdtemp(prefix="sentinel-tunnel-bed-")
@@ -143,10 +146,10 @@ class Bed:
         nodes[-1].start()
 
     def _new_node(self, index: int, lines: t.List[str]) -> Node:
-        return Node(self.directory, lines, self._requirepass)
+        return Node(self.directory, lines, self._requirepass, self._tls)
 
     def _new_sentinel(self, index: int) -> SentinelNode:
-        return SentinelNode(self.directory, self._sentinel_lines(), self._sentinel_requirepass)
+        return SentinelNode(self.directory, self._sentinel_lines(), self._sentinel_requirepass, self._tls)
 
     def _sentinel_lines(self) -> t.List[str]:
         lines = ["sentinel sentinel-pass " + self._sentinel_requirepass] if self._sentinel_requirepass else []

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import typing as t
 
@@ -62,21 +63,37 @@ def free_port() -> int:
             return port
 
 
+class NodeTls(t.NamedTuple):
+    """How a node speaks TLS, and nothing else, on its port."""
+
+    ca: str  # file of the authorities that it trusts
+    pair: str  # file of its certificate and key
+    context: ssl.SSLContext  # for those who connect to it
+
+    def lines(self, port: int) -> t.List[str]:
+        """Return what goes into redis.conf."""
+        return ["port 0", "tls-port %d" % port, "tls-ca-cert-file " + self.ca, "tls-cert-file " + self.pair,
+                "tls-key-file " + self.pair, "tls-replication yes", "tls-auth-clients no"]
+
+
 class Node:
     """A redis-server process with its configuration file and its log in `directory`."""
 
     arguments: t.Tuple[str, ...] = ()
 
-    def __init__(self, directory: str, lines: t.Iterable[str], password: t.Optional[str] = None) -> None:
+    def __init__(self, directory: str, lines: t.Iterable[str], password: t.Optional[str] = None,
+                 tls: t.Optional[NodeTls] = None) -> None:
         self.address = Address(HOST, free_port())
         self.host, self.port = self.address
         self.stopped = False  # by stop(): frozen, it holds its connections and answers nothing
         self._password = password
+        self._tls = tls
         self._process: t.Optional["subprocess.Popen[bytes]"] = None
         self._directory = os.path.join(directory, str(self.port))
         self._conf = os.path.join(self._directory, "redis.conf")
         os.mkdir(self._directory)
-        common = ["bind " + HOST, "port %d" % self.port, "dir " + self._directory, "daemonize no"]
+        common = ["bind " + HOST, "dir " + self._directory, "daemonize no"]
+        common += tls.lines(self.port) if tls else ["port %d" % self.port]
         if password:
             common.append("requirepass " + password)
         self._append(common + list(lines))
@@ -104,7 +121,7 @@ class Node:
 
     def cli(self, *words: Word) -> t.Any:
         """Send one command over a connection of its own and return the reply, as Talk does; OSError: not there."""
-        with Talk(self.address, self._password) as talk:
+        with Talk(self.address, self._password, tls=self._tls and self._tls.context) as talk:
             return talk.call(*words)
 
     def role(self) -> str:

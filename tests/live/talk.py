@@ -1,5 +1,6 @@
-"""A plain connection to a Redis, a Sentinel or a tunnel, as any client has it."""
+"""A connection to a Redis, a Sentinel or a tunnel, as any client has it."""
 import socket
+import ssl
 import typing as t
 
 import hiredis
@@ -10,14 +11,17 @@ Word = t.Union[str, int]
 
 
 class Talk:
-    """One TCP connection; a context manager. Raises OSError when it cannot be made or has ended.
+    """One connection, with TLS where there is a context; a context manager. Raises OSError: not made, or ended.
 
     Replies are str, int, list or None, on every Python. (What redis-py makes of a reply differs from version to
     version, and it connects and tries again by itself.)
     """
 
-    def __init__(self, address: t.Tuple[str, int], password: t.Optional[str] = None, timeout: float = 5) -> None:
+    def __init__(self, address: t.Tuple[str, int], password: t.Optional[str] = None, timeout: float = 5,
+                 tls: t.Optional[ssl.SSLContext] = None) -> None:
         self._socket = socket.create_connection(address, timeout * FACTOR)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=address[0])  # closes it when it fails
         self._reader = hiredis.Reader(encoding="utf-8", errors="surrogateescape")
         if password:
             self.call("AUTH", password)
