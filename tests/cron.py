@@ -80,11 +80,11 @@ class Host:
         return False
 
     def processes(self) -> t.List[int]:
-        """Return all processes that were started with this configuration, and have not ended."""
+        """Return all processes with our environment that have not ended, whatever their words are."""
         found = []
         for name in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError), open("/proc/%s/cmdline" % name, "rb") as file:
-                if os.fsencode(str(self.config)) in file.read() and is_alive(int(name)):
+            with contextlib.suppress(OSError), open("/proc/%s/environ" % name, "rb") as file:
+                if os.fsencode(self._private) in file.read() and is_alive(int(name)):
                     found.append(int(name))
         return found
 
