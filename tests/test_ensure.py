@@ -84,6 +84,26 @@ def test_what_stops_the_start_is_told_once(host: Host) -> None:
     assert host.ensure() == SILENCE and not host.told.exists()
 
 
+def test_its_words_go_to_a_file(host: Host) -> None:
+    """As of a crontab line that ends in >>FILE 2>&1: silent while it runs, and the reason alone when it does not."""
+    log = host.directory / "cron.log"
+
+    def ensure() -> int:
+        with log.open("ab") as file:
+            return host.popen("ensure", "-c", str(host.config), stdout=file, stderr=file).wait(60 * FACTOR)
+
+    assert (ensure(), ensure(), log.read_text()) == (0, 0, "")
+    os.kill(host.pid, signal.SIGKILL)
+    with socket.socket() as busy:
+        wait_until(lambda: not host.processes(), "it has ended")
+        busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        busy.bind(("127.0.0.1", host.port))
+        busy.listen(1)
+        assert ensure() == 1
+    assert log.read_text().startswith("error: 127.0.0.1:%d: cannot listen: " % host.port)
+    assert len(log.read_text().splitlines()) == 1
+
+
 def test_what_cannot_be_remembered_is_told_each_time(host: Host) -> None:
     """Rather too often than never."""
     host.config.write_text("")

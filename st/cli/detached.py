@@ -1,5 +1,6 @@
 """The tunnels in a process of their own, for run --daemon and ensure."""
 import os
+import sys
 import typing as t
 
 import click
@@ -52,7 +53,8 @@ class Detached:
             process.run(self.loaded, self._load_again, lambda line: None, self._require_master, ready)
         except SentinelTunnelError as error:
             ended = explain(error)
-            click.echo(ended.text, err=True)
+            # Not click.echo: before 3.7 it wraps the stream anew, which fails where a file (2>>FILE) became a pipe.
+            sys.stderr.write(ended.text + "\n")
             return ended.code
         return 0
 
