@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from st.errors import LocalError
+from st.errors import AlreadyRunning, LocalError
+from st.ops.lock import Lock
 from st.ops.notes import PidFile, write_note
 from tests.programs import ROOT
 from tests.waiting import FACTOR
@@ -61,3 +62,42 @@ def test_a_pid_file_that_cannot_be_written() -> None:
     """Somebody counts on it, so that it is an error."""
     with pytest.raises(LocalError, match="pid file /dev/null/pid: Not a directory: name another file"):
         PidFile("/dev/null/pid").write()
+
+
+@pytest.mark.parametrize("content", ["[sentinel-tunnel]\n", "\n[sentinel-tunnel]\n", "12 apples\n"])
+def test_another_file_is_not_replaced(tmp_path: pathlib.Path, content: str) -> None:
+    """Such as the configuration, named by a slip."""
+    file = tmp_path / "file"
+    file.write_text(content)
+    with pytest.raises(LocalError, match="pid file %s: this is another kind of file" % file):
+        PidFile(str(file)).write()
+    assert file.read_text() == content
+
+
+def test_no_device_is_replaced(tmp_path: pathlib.Path) -> None:
+    """Root could do so with /dev/null, and the host would miss it; a pipe stands for it here."""
+    pipe = tmp_path / "null"
+    os.mkfifo(str(pipe))
+    with pytest.raises(LocalError, match="pid file %s: this is another kind of file" % pipe):
+        PidFile(str(pipe)).write()
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_lock_is_not_replaced(tmp_path: pathlib.Path) -> None:
+    """Its file would be another one then, which a second process could lock."""
+    path = str(tmp_path / "lock")
+    with Lock(path):
+        with pytest.raises(LocalError, match="pid file %s: .* the lock of a process" % path):
+            PidFile(path).write()
+        with pytest.raises(AlreadyRunning):
+            Lock(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"4711\n", b"12\n4711\n", b"\0\0\0\0\0"])
+def test_what_a_crash_leaves_is_replaced(tmp_path: pathlib.Path, content: bytes) -> None:
+    """Of a process, or of the whole host."""
+    for write in (lambda path: PidFile(path).write(), lambda path: Lock(path).close()):
+        file = tmp_path / "file"
+        file.write_bytes(content)
+        write(str(file))
+        assert file.read_bytes() == b"%d\n" % os.getpid()

@@ -3,13 +3,13 @@ import contextlib
 import fcntl
 import os
 import signal
-import stat
 import time
 import typing as t
 
 from st.deadline import Deadline
 from st.errors import AlreadyRunning, LocalError, LockError
 from st.ops.kernel import kernel_text
+from st.ops.notes import may_hold_pid
 from st.ops.places import make_directory
 
 _TRIES = 100  # a cleaner that removes the file removes it once in a while, not each time
@@ -106,9 +106,7 @@ def _take(path: str) -> int:
 
 def _check_ours(descriptor: int, path: str) -> None:
     """Refuse a file that somebody named by mistake: it would be overwritten."""
-    content = b"" if stat.S_ISREG(os.fstat(descriptor).st_mode) else b"?"
-    content = content or os.pread(descriptor, 64, 0).split(b"\n")[0]
-    if content and not content.isdigit():
+    if not may_hold_pid(descriptor):
         raise LockError("lock %s: this is another kind of file: name one that is not there yet" % path)
 
 
