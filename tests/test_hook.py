@@ -3,6 +3,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import typing as t
@@ -13,6 +14,7 @@ from st.config.environment import TOLD
 from st.config.kinds import command
 from st.ops.hook import STOP_WAIT, Hook, missing_program
 from tests.configs import HEAD, loaded, settings
+from tests.programs import ROOT
 from tests.switches import switch
 from tests.waiting import FACTOR, wait_until
 
@@ -256,3 +258,14 @@ def test_a_command_that_is_not_there_is_doubted(line: str, part: str) -> None:
 def test_a_command_that_is_there_is_not_doubted(line: str) -> None:
     """By name or by path, and none at all."""
     assert missing_program(command(line)) is None
+
+
+def test_a_command_is_looked_for_without_a_locale(tmp_path: pathlib.Path) -> None:
+    """Cron gives none, and Python 3.6 takes paths for ASCII then."""
+    program = tmp_path / "caf\xe9"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    code = "from st.ops.hook import *; print(missing_program(Command((%a,))), missing_program(Command((%a,))))"
+    found = subprocess.check_output([sys.executable, "-c", code % (str(program), str(program) + "\xe9")], cwd=ROOT,
+                                    env={"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"})
+    assert found.startswith(b"None on_failover: no program ")

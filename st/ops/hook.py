@@ -103,7 +103,7 @@ def clean_environ(environ: t.Mapping[bytes, bytes], secrets: t.Container[bytes])
 
 def missing_program(command: t.Optional[Command]) -> t.Optional[str]:
     """Return why the command can hardly be run, or None; the program may yet be installed."""
-    if command is None or shutil.which(command.words[0]):
+    if command is None or shutil.which(os.fsdecode(_as_bytes(command.words[0]))):
         return None
     where = "" if "/" in command.words[0] else " in PATH (%s)" % os.environ.get("PATH", "not set")
     return "on_failover: no program %r%s: write its whole path, and see that it can be executed" % (
