@@ -106,7 +106,7 @@ def missing_program(command: t.Optional[Command]) -> t.Optional[str]:
     if command is None or shutil.which(os.fsdecode(_as_bytes(command.words[0]))):
         return None
     where = "" if "/" in command.words[0] else " in PATH (%s)" % os.environ.get("PATH", "not set")
-    return "on_failover: no program %r%s: write its whole path, and see that it can be executed" % (
+    return "on_failover: no program %a%s: write its whole path, and see that it can be executed" % (
         command.words[0], where)
 
 
