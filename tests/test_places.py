@@ -1,12 +1,15 @@
 """Where a process keeps its files when nobody says where."""
 import os
 import pathlib
+import subprocess
+import sys
 import typing as t
 
 import pytest
 
 from st.config import parse
 from st.ops.places import NAME, Places, instance, make_directory, places
+from tests.programs import ROOT
 
 HOME = {"HOME": "/home/someone"}
 
@@ -45,6 +48,28 @@ def test_each_configuration_has_places_of_its_own() -> None:
     assert len(set(others)) == 3 and all(name.startswith(("x-", NAME + "-")) for name in others)
     assert instance(os.path.relpath("/a/x.ini"), HOME) == others[0]
     assert places_of("/a/x.ini").lock != places_of("/b/x.ini").lock
+
+
+def test_a_long_name_leaves_room_for_a_directory() -> None:
+    """The path of a unix socket is short; the names stay different."""
+    names = [instance("/etc/" + "x" * 200 + end, HOME) for end in ("a.ini", "b.ini")]
+    assert len(set(names)) == 2 and all(len(name) < 40 for name in names)
+
+
+def test_a_directory_that_is_gone(tmp_path: pathlib.Path) -> None:
+    """Where the caller is, no file can be: that is told elsewhere, and no reason to fail here."""
+    code = "import os; os.rmdir(os.getcwd()); from st.ops.places import *; print(instance('x.ini', {}))"
+    told = subprocess.check_output([sys.executable, "-c", code], cwd=str(tmp_path), env={"PYTHONPATH": ROOT})
+    assert told.startswith(b"x-")
+
+
+@pytest.mark.parametrize("given, used", [("x", "/home/someone/.cache"), ("", "/home/someone/.cache"), ("/x", "/x")])
+def test_a_relative_directory_is_ignored(given: str, used: str) -> None:
+    """A detached process would take it for another one than those that ask; seen by a user other than root."""
+    code = ("import os; from st.config import parse; from st.ops.places import *; os.geteuid() or os.setuid(4711);"
+            "print(places(parse('', None, {'sentinels': 's1'}).settings, None, os.environ).control)")
+    environ = dict(HOME, PYTHONPATH=ROOT, XDG_CACHE_HOME=given, PYTHONDONTWRITEBYTECODE="1")
+    assert used in subprocess.check_output([sys.executable, "-c", code], env=environ, cwd="/").decode("ascii")
 
 
 def test_a_directory_is_made_once(tmp_path: pathlib.Path) -> None:

@@ -11,6 +11,7 @@ NAME = "sentinel-tunnel"
 RUN = "/run/" + NAME  # made by systemd (RuntimeDirectory) or by root; gone after a reboot, like the processes
 SOCKET = ".sock"
 STATE = "/var/lib/" + NAME
+_STEM = 30  # characters of a configuration's name in those of its files: a unix socket's path has 107 bytes at the most
 
 
 class Places(t.NamedTuple):
@@ -38,17 +39,24 @@ def places(settings: Settings, source: t.Optional[str], environ: t.Mapping[str, 
 
 def instance(source: t.Optional[str], environ: t.Mapping[str, str]) -> str:
     """Return the name that tells this process from those with other configurations, made from its file."""
-    usual = [os.path.realpath(os.path.join(_home(environ), path[2:]) if path.startswith("~/") else path)
+    usual = [_real(os.path.join(_home(environ), path[2:]) if path.startswith("~/") else path)
              for path in DEFAULT_FILES[1:]]
-    if source is None or os.path.realpath(source) in usual:
+    if source is None or _real(source) in usual:
         return NAME
-    stem = os.path.splitext(os.path.basename(source))[0]
-    return "%s-%s" % (stem, hashlib.sha256(os.fsencode(os.path.realpath(source))).hexdigest()[:8])
+    stem = os.path.splitext(os.path.basename(source))[0][:_STEM]
+    return "%s-%s" % (stem, hashlib.sha256(os.fsencode(_real(source))).hexdigest()[:8])
 
 
 def make_directory(path: str) -> None:
     """Make the directory in which one of these files shall lie, where it is missing; raise OSError."""
     os.makedirs(os.path.dirname(path) or ".", 0o755 if os.geteuid() == 0 else 0o700, exist_ok=True)
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except FileNotFoundError:  # a relative path, in a directory that was removed: there is no such file either
+        return path
 
 
 def _resolve(value: str, automatic: str) -> t.Optional[str]:
@@ -59,13 +67,19 @@ def _runtime_directory(environ: t.Mapping[str, str]) -> str:
     if os.geteuid() == 0 or os.access(RUN, os.W_OK):
         return RUN
     # Not XDG_RUNTIME_DIR: it vanishes when the user logs out.
-    return os.path.join(environ.get("XDG_CACHE_HOME") or os.path.join(_home(environ), ".cache"), NAME)
+    return os.path.join(_of_user(environ, "XDG_CACHE_HOME", ".cache"), NAME)
 
 
 def _state_directory(environ: t.Mapping[str, str]) -> str:
     if os.geteuid() == 0 or os.access(STATE, os.W_OK):
         return STATE
-    return os.path.join(environ.get("XDG_STATE_HOME") or os.path.join(_home(environ), ".local", "state"), NAME)
+    return os.path.join(_of_user(environ, "XDG_STATE_HOME", ".local/state"), NAME)
+
+
+def _of_user(environ: t.Mapping[str, str], variable: str, usual: str) -> str:
+    """Return a directory of the user; a relative path in the variable is to be ignored, says its specification."""
+    path = environ.get(variable, "")
+    return path if path.startswith("/") else os.path.join(_home(environ), usual)
 
 
 def _home(environ: t.Mapping[str, str]) -> str:
