@@ -62,6 +62,7 @@ class Seats:
 
     def linger(self, client: socket.socket) -> None:
         """Close a refused client in a moment, when it has had the time to read why."""
+        client.setblocking(False)  # the listener thread will read from it
         with self._lock:
             self._lingering.append((time.monotonic() + LINGER, client))
         self.close_lingering()
