@@ -12,6 +12,7 @@ from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
 from st.ops.status import TunnelStatus
 from st.sentinel.masters import MasterRow, Target
+from st.tunnel.connection import Legs
 from st.tunnel.server import Seats, TunnelServer
 from st.wire.dial import Endpoint
 from tests.configs import settings
@@ -89,10 +90,10 @@ class OneTunnel:
     """A listening tunnel without a watcher: the test itself says who is master; a context manager."""
 
     def __init__(self, node: t.Optional[FakeRedis] = None, room: int = ROOM, row: t.Optional[MasterRow] = None,
-                 **changes: t.Any) -> None:
+                 legs: Legs = Legs(), **changes: t.Any) -> None:
         self.row = row or MasterRow("mymaster", "mymaster")
         self.hints: t.List[str] = []
-        self.server = TunnelServer(tunnel_settings(**changes), self.row, Seats(room), self.hints.append)
+        self.server = TunnelServer(tunnel_settings(**changes), self.row, Seats(room), self.hints.append, legs=legs)
         self.registry = self.server.registry
         self.address = (self.server.address.host, self.server.address.port)
         if node is not None:
