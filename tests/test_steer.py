@@ -171,11 +171,16 @@ def test_a_process_that_hangs_is_told_from_one_that_does_not_run(world: World, t
     with ready(world, tmp_path) as program:
         program.send(signal.SIGSTOP)
         try:
-            ended = run_on(program.control, "status")
+            ended = [run_on(program.control, command) for command in ("status", "reload")]
+            waited = run_on(program.control, "wait", "--timeout", "1")
         finally:
             program.send(signal.SIGCONT)
-        assert (ended.code, ended.out) == (1, "")
-        assert ended.err.startswith("error: pid %d does not answer within 10s (hung?)" % program.process.pid)
+        pid = program.process.pid
+        assert [(each.code, each.out) for each in ended] == [(1, "")] * 2 and ended[0] == ended[1]
+        assert ended[0].err.startswith("error: pid %d does not answer within 10s (hung?)" % pid)
+        assert ended[0].err.endswith(", kill -9 %d ends it\n" % pid)
+        # That of a health check, which has its own idea of how long it may take.
+        assert waited.code == 69 and waited.err.startswith("error: not ready within 1s: pid %d does not answer" % pid)
 
 
 @needs_root

@@ -6,13 +6,14 @@ import click
 from st.cli.options import common_options
 from st.cli.running import Running, find_running, printable
 from st.config import kinds
-from st.control.client import PATIENCE, Gone, NotRunning, Refused
+from st.control.client import Gone, NotRunning, Refused, Silent
 from st.deadline import Deadline
 from st.errors import NoMasterError, SentinelTunnelError
 
 STOP_SLACK = 30.0  # seconds beyond `drain` that the process may take to end
 RELOAD_PATIENCE = 75.0  # seconds: connections of tunnels that go are let end
 LOOK = 0.1  # seconds between two looks for a process that is not there
+SLACK = 1.0  # seconds beyond the time-out of `wait` for the answer
 LONGEST = 3600.0  # seconds
 
 
@@ -59,6 +60,7 @@ def reload(context: click.Context) -> None:
     When the configuration is wrong nothing changes; the reasons are printed, and the exit code is 1.
     """
     with find_running(context).connect() as client:
+        client.ask("PING")  # one that hangs is told sooner than by the patience that a reload may need
         click.echo(printable(client.ask("RELOAD", seconds=RELOAD_PATIENCE)), nl=False)
 
 
@@ -85,9 +87,9 @@ def wait(context: click.Context, timeout: float) -> None:
 def _wait_once(running: Running, deadline: Deadline) -> str:
     """Wait as long as the process is there; return why it has ended without success."""
     try:
-        with running.connect() as client:
+        with running.connect((deadline.left() or 0) + SLACK) as client:
             left = deadline.left() or 0
-            client.ask("WAIT", "%.3f" % left, seconds=left + PATIENCE)
+            client.ask("WAIT", "%.3f" % left, seconds=left + SLACK)
             return ""
-    except (NotRunning, Gone, Refused) as error:  # it may come, or another in its place
+    except (NotRunning, Gone, Silent, Refused) as error:  # it may come, or another in its place
         return str(error)

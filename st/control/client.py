@@ -46,7 +46,7 @@ class Client:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._sock.settimeout(seconds)
-            self._connect(Deadline(seconds))
+            self._connect(seconds)
             credentials = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         except BaseException:
             self._sock.close()
@@ -96,20 +96,21 @@ class Client:
             time.sleep(_LOOK)
         return True
 
-    def _connect(self, deadline: Deadline) -> None:
+    def _connect(self, seconds: float) -> None:
+        deadline = Deadline(seconds)
         while True:
             try:
                 return self._sock.connect(self._path)
             except (FileNotFoundError, ConnectionRefusedError) as error:
                 raise NotRunning("not running: nobody listens on %s" % self._path) from error
             except socket.timeout as error:
-                raise self._silent(PATIENCE) from error
+                raise self._silent(seconds) from error
             except OSError as error:
                 if error.errno != errno.EAGAIN:
                     raise LocalError("control socket %s: %s%s" % (self._path, error.strerror or error, _advice(error)),
                                      error.errno) from error
                 if deadline.passed():
-                    raise self._silent(PATIENCE) from error
+                    raise self._silent(seconds) from error
             time.sleep(_LOOK)  # its queue is full
 
     def _receive(self, deadline: Deadline) -> bytes:
@@ -123,9 +124,10 @@ class Client:
         return data
 
     def _silent(self, seconds: float) -> Silent:
-        who = "pid %d" % self.pid if getattr(self, "pid", 0) else self._path
-        return Silent("%s does not answer within %gs (hung?): look at its log; kill -USR1 writes into it what each "
-                      "thread does" % (who, seconds))
+        pid = getattr(self, "pid", 0)
+        steps = "; kill -USR1 %d writes into it what each thread does, kill -9 %d ends it" % (pid, pid) if pid else ""
+        return Silent("%s does not answer within %.3gs (hung?): look at its log%s"
+                      % ("pid %d" % pid if pid else self._path, seconds, steps))
 
 
 def _advice(error: OSError) -> str:

@@ -56,7 +56,8 @@ def answer(steering: Steering, words: t.Sequence[str], gone: t.Callable[[], bool
     command = _COMMANDS.get(name)
     try:
         if command is None:
-            raise Refusal("unknown command '%s'. Try HELP." % words[0][:64])
+            # Not only "try HELP": redis-cli answers that itself, and never sends it.
+            raise Refusal("unknown command '%s'; there are %s" % (words[0][:64], ", ".join(_known())))
         if len(question.words) > command.most:
             raise Refusal("too many words: %s" % command.usage)
         if name in _STEERING:
@@ -64,6 +65,10 @@ def answer(steering: Steering, words: t.Sequence[str], gone: t.Callable[[], bool
         return command.answer(steering, question)
     except SentinelTunnelError as error:
         return Answer(protocol.failure("ERR " + "; ".join(str(error).splitlines())))
+
+
+def _known() -> t.List[str]:
+    return [name for name, command in _COMMANDS.items() if command.help]
 
 
 def _ping(steering: Steering, question: Question) -> Answer:
