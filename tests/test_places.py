@@ -66,8 +66,9 @@ def test_a_directory_that_is_gone(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("given, used", [("x", "/home/someone/.cache"), ("", "/home/someone/.cache"), ("/x", "/x")])
 def test_a_relative_directory_is_ignored(given: str, used: str) -> None:
     """A detached process would take it for another one than those that ask; seen by a user other than root."""
-    code = ("import os; from st.config import parse; from st.ops.places import *; os.geteuid() or os.setuid(4711);"
-            "print(places(parse('', None, {'sentinels': 's1'}).settings, None, os.environ).control)")
+    code = ("import os; from st.config import parse; from st.ops.places import *;"
+            "settings = parse('', None, {'sentinels': 's1'}).settings; os.geteuid() or os.setuid(4711);"
+            "print(places(settings, None, os.environ).control)")
     environ = dict(HOME, PYTHONPATH=ROOT, XDG_CACHE_HOME=given, PYTHONDONTWRITEBYTECODE="1")
     assert used in subprocess.check_output([sys.executable, "-c", code], env=environ, cwd="/").decode("ascii")
 
