@@ -54,7 +54,8 @@ def fingerprint(files: t.Iterable[t.Optional[str]]) -> str:
 
 def reason(error: ssl.SSLError) -> str:
     """Return OpenSSL's own words; CPython's short name is wrong where it is older than OpenSSL."""
-    return re.sub(r"^\[[^]]*\] ?| ?\(_ssl\.c:\d+\)$", "", str(error.strerror or error))
+    said = re.sub(r"^\[[^]]*\] ?| ?\(_ssl\.c:\d+\)$", "", str(error.strerror or error))
+    return "it is damaged (%s)" % said if said == "PEM lib" else said
 
 
 def _restricted(context: ssl.SSLContext) -> ssl.SSLContext:

@@ -13,6 +13,7 @@ def check_certificates(settings: Settings, findings: Findings) -> str:
         _try("sentinel_tls", client_context, findings, settings.sentinel_tls_terms)
     elif settings.sentinel_tls_ca or settings.sentinel_tls_cert:
         findings.warning("sentinel_tls", "is no, so that sentinel_tls_ca and sentinel_tls_cert are not used")
+    _check_key("sentinel_tls", "sentinel_tls", settings.sentinel_tls_cert, settings.sentinel_tls_key, findings)
     files = [settings.sentinel_tls_ca, settings.sentinel_tls_cert, settings.sentinel_tls_key]
     for tunnel in settings.tunnels:
         _check_tunnel(tunnel, findings)
@@ -29,8 +30,13 @@ def _check_tunnel(tunnel: TunnelSettings, findings: Findings) -> None:
         if tunnel.tls == "passthrough":
             findings.problem(where, "tls = passthrough and listen_tls_cert exclude each other: the client's TLS ends "
                                     "either at Redis or here")
-    elif tunnel.listen_tls_key is not None:
-        findings.problem(where, "listen_tls_key needs listen_tls_cert, the certificate that it belongs to")
+    _check_key(where, "tls", tunnel.tls_cert, tunnel.tls_key, findings)
+    _check_key(where, "listen_tls", tunnel.listen_tls_cert, tunnel.listen_tls_key, findings)
+
+
+def _check_key(where: str, prefix: str, cert: t.Optional[str], key: t.Optional[str], findings: Findings) -> None:
+    if key is not None and cert is None:
+        findings.problem(where, "%s_key needs %s_cert, the certificate that it belongs to" % (prefix, prefix))
 
 
 def _try(where: str, make: t.Callable[..., t.Any], findings: Findings, *words: t.Any) -> None:
