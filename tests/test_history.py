@@ -2,6 +2,8 @@
 import json
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 import time
 import typing as t
@@ -12,6 +14,7 @@ from st.address import Address
 from st.ops.history import History, as_json, as_text
 from st.ops.ledger import KEPT
 from st.switch import Switch
+from tests.programs import ROOT
 from tests.switches import switch
 
 
@@ -185,3 +188,14 @@ def test_json_is_a_list_of_objects() -> None:
     (only,) = json.loads(as_json([switch()]))
     assert list(only) == list(Switch._fields)
     assert (only["old"], only["new"], only["epoch"], only["gap"]) == ("10.0.0.21:6379", "10.0.0.22:6380", 7, 7.2)
+
+
+@pytest.mark.parametrize("bracket", ["[", '{"a":'])
+def test_lines_of_brackets_are_no_danger(tmp_path: pathlib.Path, bracket: str) -> None:
+    """In a thread with a stack as small as that of the process's threads."""
+    (tmp_path / "history").write_text(bracket * 100000 + "\n")
+    code = ("import sys, threading; from st.ops.history import read_file; from st.process.start import STACK;"
+            "threading.stack_size(STACK); thread = threading.Thread(target=lambda: print(read_file(sys.argv[1])));"
+            "thread.start(); thread.join()")
+    words = [sys.executable, "-c", code, str(tmp_path / "history")]
+    assert subprocess.check_output(words, cwd=ROOT) == b"[]\n"
