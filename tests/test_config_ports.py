@@ -117,6 +117,15 @@ def test_names_that_sentinels_know_change_nothing_beside_tunnels() -> None:
     assert with_tunnels(result, ["x"]) is result.settings
 
 
+def test_a_name_keeps_its_counted_port() -> None:
+    """Whatever comes and goes beside it; a port is never given to another name."""
+    ports: t.Dict[str, int] = {}
+    result = loaded(HEAD, options={"port": "7000"})
+    seen = [[(each.name, each.port) for each in with_tunnels(result, names, ports).tunnels]
+            for names in (["m"], ["m", "a"], ["a"], ["z", "m"])]
+    assert seen == [[("m", 7000)], [("a", 7001), ("m", 7000)], [("a", 7001)], [("m", 7000), ("z", 7002)]]
+
+
 def test_names_that_cannot_be_tunnels_are_told() -> None:
     """A name that cannot be printed, and one for which no port is left."""
     with pytest.raises(ConfigError, match="master name .*: no tunnel: .*control characters"):

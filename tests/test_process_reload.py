@@ -116,3 +116,15 @@ def test_a_reload_does_not_call_off_the_demand_for_a_master(world: World, tmp_pa
         program.wait_for("reloaded")
         assert program.code() == 69
         assert "error: no master within 3s: nobody: " in program.log
+
+
+def test_a_counted_port_stays_with_its_master(world: World, tmp_path: pathlib.Path) -> None:
+    """Else a client would talk to another Redis, because HUP came after somebody had added one to the Sentinels."""
+    words = [word for seed in world.seeds for word in ("-s", "%s:%d" % seed)]
+    with Program(tmp_path, "run", "-p", str(free_port()), *words) as program:
+        program.wait_ready()
+        for sentinel in world.sentinels:
+            sentinel.masters["a"] = Monitored(world.master.address, 0)
+        program.send(signal.SIGHUP)
+        program.wait_for('changes="added: tunnel a"')
+        assert program.end() == 0

@@ -1,4 +1,5 @@
 """The command run: tunnels in the foreground."""
+import collections
 import logging
 import typing as t
 
@@ -16,6 +17,8 @@ from st.sentinel.survey import masters
 
 logger = logging.getLogger(__name__)
 
+_Ports = t.DefaultDict[int, t.Dict[str, int]]  # of tunnels that nobody wrote about, by the first port and their names
+
 
 @click.command(name="run")
 @click.argument("names", nargs=-1, metavar="[NAME[=[HOST:]PORT] ...]", callback=check_names)
@@ -30,14 +33,15 @@ def run(context: click.Context, names: t.Sequence[str]) -> None:
     if wants_daemon(context):
         context.exit(_run_detached(context, names))
     loaded = load_settings(context, names)
+    counted = collections.defaultdict(dict)  # type: _Ports
     if loaded.settings.tunnels:
         _say("sentinel-tunnel %s" % __version__)
     else:
-        loaded = _with_all_masters(loaded)
+        loaded = _with_all_masters(loaded, counted)
         known, asked = len(loaded.settings.tunnels), ", ".join(map(str, loaded.settings.sentinels))
         _say("sentinel-tunnel %s: asked %s; it knows %d name%s"
              % (__version__, asked, known, "" if known == 1 else "s"))
-    process.run(loaded, lambda: _load_again(context, names), _say, requires_master(context))
+    process.run(loaded, lambda: _load_again(context, names, counted), _say, requires_master(context))
 
 
 def _run_detached(context: click.Context, names: t.Sequence[str]) -> int:
@@ -56,17 +60,18 @@ def _run_detached(context: click.Context, names: t.Sequence[str]) -> int:
     return outcome.code or 0
 
 
-def _load_again(context: click.Context, names: t.Sequence[str]) -> Loaded:
+def _load_again(context: click.Context, names: t.Sequence[str], counted: _Ports) -> Loaded:
     loaded = load_settings(context, names)
-    return loaded if loaded.settings.tunnels else _with_all_masters(loaded)
+    return loaded if loaded.settings.tunnels else _with_all_masters(loaded, counted)
 
 
-def _with_all_masters(loaded: Loaded) -> Loaded:
+def _with_all_masters(loaded: Loaded, counted: _Ports) -> Loaded:
+    """Return the configuration with a tunnel for each master; one that was there before keeps its port."""
     names = sorted(masters(asker(loaded.settings)))
     if not names:
         asked = ", ".join(map(str, loaded.settings.sentinels))
         raise ConfigError(["no tunnel: the sentinels (%s) monitor no master, and the configuration names none" % asked])
-    return loaded._replace(settings=with_tunnels(loaded, names))
+    return loaded._replace(settings=with_tunnels(loaded, names, counted[loaded.template.port]))
 
 
 def _say(line: str) -> None:

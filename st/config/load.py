@@ -57,15 +57,21 @@ def parse(
     return _parse(FileText(text, False), source, options or {}, environ or {}, names)
 
 
-def with_tunnels(loaded: Loaded, names: t.Iterable[str]) -> Settings:
-    """Return the settings; when they have no tunnels, with one for each master name, sorted, on ports counted up."""
+def with_tunnels(loaded: Loaded, names: t.Iterable[str],
+                 ports: t.Optional[t.MutableMapping[str, int]] = None) -> Settings:
+    """Return the settings; when they have no tunnels, with one for each master name, sorted, on ports counted up.
+
+    Names that are in `ports` have those; the others are added to it, behind all that are.
+    """
     if loaded.settings.tunnels:
         return loaded.settings
-    template = loaded.template
+    template, ports = loaded.template, {} if ports is None else ports
     tunnels = []
-    for port, name in enumerate(sorted(names), template.port):
+    for name in sorted(names):
+        port = ports.get(name) or max([template.port - 1, *ports.values()]) + 1
         try:
             tunnels.append(template._replace(name=check_name(name), master=name, port=parse_port(str(port))))
+            ports[name] = port
         except ValueError as error:
             raise ConfigError([one_line("master name %r" % name, "no tunnel: %s" % error)]) from error
     return loaded.settings._replace(tunnels=tuple(tunnels))
