@@ -62,7 +62,7 @@ def test_any_pieces_arrive_as_one_stream(way: str, version: str, requests: t.Lis
 @every_way
 def test_much_both_ways_at_the_same_time(way: str) -> None:
     """Neither direction stops the other, and nothing is lost in large amounts."""
-    block, times = os.urandom(MIB), 50
+    block, times = os.urandom(MIB), 200
     digests = {"client": hashlib.sha256(), "master": hashlib.sha256()}
     with carried(way) as each:
         other = in_thread(each.master.exchange, (block for _ in range(times)), digests["master"].update)
