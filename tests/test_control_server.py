@@ -90,6 +90,24 @@ def test_who_waits_holds_up_nobody(control: Steered, world: World) -> None:
                "no thread waits for clients that have gone")
 
 
+def test_who_is_being_answered_stays(control: Steered, world: World) -> None:
+    """Those that ask nothing make room first, though they came later."""
+    for sentinel in world.sentinels:
+        sentinel.masters.clear()
+    world.master.role = "slave"
+    wait_until(lambda: control.app.tunnel().state == "no_master", "there is no master any more")
+    with contextlib.ExitStack() as stack:
+        waiting = stack.enter_context(control.connect())
+        waiting.sendall(b"WAIT 3600\r\n")
+        idle = [stack.enter_context(control.connect()) for _ in range(MOST - 1)]
+        assert [ping(sock) for sock in idle] == [b"+PONG\r\n"] * len(idle)
+        newcomers = [stack.enter_context(control.connect()) for _ in range(3)]
+        assert [ping(sock) for sock in newcomers] == [b"+PONG\r\n"] * 3
+        waiting.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            waiting.recv(100)
+
+
 def answering(words: t.Sequence[str], talk: Talk) -> Answer:
     """Answer a number with so many bytes."""
     return Answer(b"x" * int(words[0]))

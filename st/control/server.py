@@ -89,11 +89,14 @@ class ControlServer:
             _refuse(client)
 
     def _make_room(self) -> bool:
-        """End the client that has asked nothing for the longest time when there are too many: a person must get in."""
+        """End the client that has asked nothing for the longest time when there are too many: a person must get in.
+
+        One that has no answer yet comes last: it may have to wait for it, as for that to RELOAD, before it can end.
+        """
         with self._changed:
             if len(self._talks) < MOST:
                 return True
-            min(self._talks, key=lambda talk: talk.asked_at).end()
+            min(self._talks, key=lambda talk: (talk.busy, talk.asked_at)).end()
             return self._changed.wait_for(lambda: len(self._talks) < MOST, ROOM_WAIT)
 
     def _run(self, talk: Talk) -> None:

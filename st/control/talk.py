@@ -27,7 +27,8 @@ class Talk:
     def __init__(self, number: int, sock: socket.socket, answering: Answering, idle: float = IDLE,
                  slow: float = SLOW) -> None:
         self.number = number
-        self.asked_at = time.monotonic()  # its latest request, or its beginning; read by the server
+        self.asked_at = time.monotonic()  # its latest request, or its beginning; read by the server, as the next
+        self.busy = False  # it has asked, and has no answer yet
         self._sock = sock
         self._answering = answering
         self._idle = idle
@@ -73,9 +74,10 @@ class Talk:
                 return
             if words is None:
                 return
-            self.asked_at = time.monotonic()
+            self.asked_at, self.busy = time.monotonic(), True
             answer = self._answer(words)
             self._send(answer.reply)
+            self.busy = False
             if answer.then is not None:
                 answer.then()
             if answer.ends:
