@@ -131,6 +131,16 @@ def test_another_file_is_not_overwritten(tmp_path: pathlib.Path, content: str) -
     assert file.read_text() == content
 
 
+def test_nobody_else_can_take_it(path: str) -> None:
+    """Whoever may read a file may lock it, and could so keep us from starting again."""
+    before = os.umask(0)
+    try:
+        Lock(path).close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
 def test_a_link_is_not_followed(tmp_path: pathlib.Path) -> None:
     """Where others may write, they could lead us to any file."""
     (tmp_path / "link").symlink_to(tmp_path / "target")

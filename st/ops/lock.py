@@ -88,7 +88,7 @@ def end_holder(path: str) -> None:
 def _take(path: str) -> int:
     """Return the descriptor of the locked file; raise OSError, BlockingIOError when another process has the lock."""
     for _ in range(_TRIES):
-        descriptor = os.open(path, _FLAGS, 0o644)
+        descriptor = os.open(path, _FLAGS, 0o600)  # who can read a file can lock it
         try:
             _check_ours(descriptor, path)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
