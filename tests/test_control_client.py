@@ -54,6 +54,16 @@ def test_silence_is_no_answer(listening: t.Tuple[str, socket.socket]) -> None:
             client.ask("PING", seconds=0.1)
 
 
+def test_who_is_refused_at_once_hears_why(listening: t.Tuple[str, socket.socket]) -> None:
+    """Also when the other end is closed before the question is sent; without a word it is gone."""
+    for said, kind in ((b"-ERR no thread is left\r\n", Refused), (b"", Gone)):
+        with Client(listening[0]) as client:
+            with listening[1].accept()[0] as sock:
+                sock.sendall(said)
+            with pytest.raises(kind, match="no thread is left" if said else "closed without an answer"):
+                client.ask("PING")
+
+
 def test_a_full_queue_is_no_answer(listening: t.Tuple[str, socket.socket]) -> None:
     """So many wait already that the kernel takes no more connections."""
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,5 @@
 """Asks a running process over its control socket: one command, one reply, within a deadline."""
+import contextlib
 import errno
 import os
 import socket
@@ -65,7 +66,8 @@ class Client:
         deadline, data = Deadline(seconds), b""
         try:
             self._sock.settimeout(deadline.left())
-            self._sock.sendall(protocol.request(words))
+            with contextlib.suppress(BrokenPipeError):  # one that takes no more clients has said so before
+                self._sock.sendall(protocol.request(words))
             reply = protocol.parse_reply(data)
             while reply is None:
                 data += self._receive(deadline)

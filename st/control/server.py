@@ -1,5 +1,6 @@
 """The control socket of a running process: takes a few clients at a time, none of which can hold up another."""
 import logging
+import os
 import select
 import socket
 import threading
@@ -19,7 +20,8 @@ MOST = 16  # clients at a time
 LOOK = 0.5  # seconds between two looks whether to stop
 ROOM_WAIT = 1.0  # seconds for the client that makes room
 PAUSE = 0.1  # seconds without accepting when descriptors have run out
-FULL = protocol.failure("ERR max number of clients reached")
+FULL = "ERR max number of clients reached"
+NO_THREAD = "ERR no thread is left to answer: raise ulimit -u; kill %d stops the process"
 
 
 class ControlServer:
@@ -74,7 +76,7 @@ class ControlServer:
 
     def _welcome(self, client: socket.socket) -> None:
         if not self._make_room():
-            _refuse(client)
+            _refuse(client, FULL)
             return
         self._numbers += 1
         talk = Talk(self._numbers, client, self._answer)
@@ -86,7 +88,7 @@ class ControlServer:
         except RuntimeError as error:  # can't start new thread
             logger.error(Event("no_thread", control=talk.number, error=error))
             self._leave(talk)
-            _refuse(client)
+            _refuse(client, NO_THREAD % os.getpid())
 
     def _make_room(self) -> bool:
         """End the client that has asked nothing for the longest time when there are too many: a person must get in.
@@ -114,10 +116,10 @@ class ControlServer:
         return answer(self._steering, words, talk.gone, talk.number, talk.who())
 
 
-def _refuse(client: socket.socket) -> None:
+def _refuse(client: socket.socket, why: str) -> None:
     with client:
         try:
             client.setblocking(False)
-            client.send(FULL)
+            client.send(protocol.failure(why))
         except OSError:
             pass  # it has gone already
