@@ -5,7 +5,7 @@ import typing as t
 import pytest
 
 from st.ops.lines import local_time
-from st.ops.status import ProcessStatus, SentinelStatus, TunnelStatus
+from st.ops.status import NOT_ASKED, ProcessStatus, SentinelStatus, TunnelStatus
 
 TUNNEL = TunnelStatus(
     name="sessions",
@@ -106,6 +106,16 @@ def test_the_answer_comes_first_and_says_why(
     status = BOTH._replace(tunnels=tunnels, sentinels=sentinels)
     assert status.state == state == status.as_dict()["state"]
     assert status.as_text(STARTED).splitlines()[0] == "%s: %s" % (state, first)
+
+
+def test_who_was_not_asked_yet_is_not_down() -> None:
+    """In the first moments nothing is known, and nobody is to be blamed."""
+    fresh = SILENT._replace(error=NOT_ASKED)
+    starting = TUNNEL._replace(state="starting", master=None, sentinels_agreeing=0)
+    status = OK._replace(tunnels=(starting,), sentinels=(fresh, fresh))
+    assert status.troubles() == ["tunnel sessions is starting"]
+    assert "next: wait a moment: the Sentinels are being asked" in status.as_text(STARTED)
+    assert "next: no Sentinel answers" in status._replace(sentinels=(fresh, SILENT)).as_text(STARTED)
 
 
 def test_a_silent_sentinel_is_no_disagreement() -> None:

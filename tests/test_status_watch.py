@@ -97,9 +97,10 @@ def test_watch_fits_a_small_terminal(control: Steered) -> None:
 def test_watch_goes_on_when_the_process_comes_back(world: World) -> None:
     """It tells that nothing runs, and goes on."""
     with short_directory() as directory:
-        path = os.path.join(directory, "s")
-        with Terminal(path, 40, 100) as terminal:
+        path = os.path.join(directory, "s" * 50)
+        with Terminal(path, 40, 80) as terminal:
             wait_until(lambda: "not running" in terminal.shown(), "it is not running")
+            assert path in terminal.shown(), "in full, on as many lines as it needs"
             with steered(world, path=path):
                 wait_until(lambda: "ok: every" in terminal.screens()[-1], "it runs")
             wait_until(lambda: "not running" in terminal.screens()[-1], "it is not running again")

@@ -6,7 +6,7 @@ import typing as t
 from st import __version__
 from st.config.values import Settings, TunnelSettings
 from st.ops.measures import ClientStatus, Measures, SentinelMeasures, TunnelMeasures
-from st.ops.status import NO_MASTER, STARTING, UP, ProcessStatus, SentinelStatus, TunnelStatus
+from st.ops.status import NOT_ASKED, NO_MASTER, STARTING, UP, ProcessStatus, SentinelStatus, TunnelStatus
 from st.sentinel.attendance import Questions
 from st.sentinel.crew import Crew
 from st.sentinel.follower import Follower
@@ -36,7 +36,7 @@ class Parts(t.NamedTuple):
         sentinels = []
         for sentinel in self.crew.sentinels():
             report = reports.get(sentinel)
-            error = report.error if report else "not asked yet"
+            error = report.error if report else NOT_ASKED
             sentinels.append(SentinelStatus(str(sentinel), sentinel in self.settings.sentinels, not error,
                                             self.crew.hears_events(sentinel),
                                             None if report is None or error else report.latency, error))

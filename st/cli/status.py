@@ -14,6 +14,7 @@ from st.cli.running import Running, find_running, printable
 from st.control.client import NotRunning
 from st.errors import SentinelTunnelError
 from st.ops.lines import local_time
+from st.ops.tables import wrapped
 
 PERIOD = 1.0  # seconds from one look to the next
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -52,7 +53,7 @@ def _block(running: Running) -> str:
     try:
         text = _status(running, False)
     except SentinelTunnelError as error:
-        text = printable(str(error)) + "\n"
+        text = wrapped(printable(str(error))) + "\n"
     return "%s\n\n%s\n" % (local_time(time.time(), "seconds"), text)
 
 

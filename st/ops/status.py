@@ -15,6 +15,8 @@ UP = "up"
 NO_MASTER = "no_master"
 STARTING = "starting"
 
+NOT_ASKED = "not asked yet"  # the error of a Sentinel in the first moments
+
 
 class TunnelStatus(t.NamedTuple):
     """A tunnel: `state` is up, no_master or starting, `since` and all times are seconds since the epoch."""
@@ -114,19 +116,22 @@ def _troubles(status: ProcessStatus) -> t.List[t.Tuple[str, str]]:
     """Return what is wrong and what to do about it, the worst first."""
     answering = sum(sentinel.up for sentinel in status.sentinels)
     found = [] if status.tunnels else [("no tunnel", "add [tunnel:NAME] to the configuration")]
-    found += [_without_master(tunnel, answering) for tunnel in status.tunnels if tunnel.state != UP]
+    asked = any(sentinel.error != NOT_ASKED for sentinel in status.sentinels)
+    found += [_without_master(tunnel, answering, asked) for tunnel in status.tunnels if tunnel.state != UP]
     found += [_full(tunnel) for tunnel in status.tunnels if tunnel.clients >= tunnel.max_connections]
     found += [_split(tunnel, answering) for tunnel in status.tunnels
               if tunnel.state == UP and tunnel.sentinels_agreeing < answering]
-    down = [sentinel for sentinel in status.sentinels if not sentinel.up]
+    down = [sentinel for sentinel in status.sentinels if not sentinel.up and sentinel.error != NOT_ASKED]
     return found + ([_silent(down, len(status.sentinels))] if down else [])
 
 
-def _without_master(tunnel: TunnelStatus, answering: int) -> t.Tuple[str, str]:
+def _without_master(tunnel: TunnelStatus, answering: int, asked: bool) -> t.Tuple[str, str]:
     what = "is starting" if tunnel.state == STARTING else "has no master"
     held = " (%d held)" % tunnel.held if tunnel.held else ""
     reason = ": " + plain(tunnel.reason) if tunnel.reason else ""
-    if not answering:
+    if not asked:
+        step = "wait a moment: the Sentinels are being asked"
+    elif not answering:
         step = "no Sentinel answers: check their addresses, and the firewall"
     else:
         step = next_step(tunnel.reason) or "`sentinel-tunnel masters` tells what the Sentinels know"
