@@ -45,6 +45,22 @@ def test_no_error_line_on_tls_that_is_not_ours() -> None:
         assert read_all(client) == b""
 
 
+def test_the_role_is_checked_apart_from_the_clients_tls(fake_redis: MakeRedis) -> None:
+    """With passthrough on a connection of our own: on the client's, a word of ours would break its handshake."""
+    node = fake_redis()
+    through: t.Dict[str, t.Any] = dict(hold=0.1, tls="passthrough", legs=Legs(upstream=trusting()))
+    with _ending_tls(node, role_check="no") as redis, OneTunnel(**through) as tunnel:  # the first acts as a Redis
+        tunnel.row.adopt(target_at(redis.address))
+        with _with_tls(tunnel) as client:
+            assert ask(client, "PING") == b"+PONG\r\n"
+        assert [each.commands for each in node.connections] in ([[[b"ROLE"]], [[b"PING"]]], [[[b"PING"]], [[b"ROLE"]]])
+        node.role = "slave"
+        with tunnel.connect() as refused:
+            assert read_all(refused) == b""
+        assert tunnel.server.gauges.role_checks.counts()["master"] == 1
+        assert tunnel.server.gauges.role_checks.counts()["replica"] >= 1
+
+
 def test_over_the_limit_nothing_is_said_in_plain(fake_redis: MakeRedis) -> None:
     """Redis's words would be garbage to a client that waits for a handshake; its silence holds up nobody."""
     with _ending_tls(fake_redis(), room=1) as tunnel, _with_tls(tunnel) as first, tunnel.connect() as second:
