@@ -1,6 +1,7 @@
 """The control socket under clients that are slow, idle, wrong or many, and the file that it is."""
 import contextlib
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -242,6 +243,16 @@ def test_the_end_removes_no_successors_socket(path: str) -> None:
     assert os.path.exists(path)
     second.close()
     assert not os.path.exists(path)
+
+
+def test_a_removed_socket_is_made_again(control: Steered) -> None:
+    """A cleaner, or somebody's `rm -rf`, leaves no process that cannot be reached; the end removes it as ever."""
+    shutil.rmtree(os.path.dirname(control.path))
+    wait_until(lambda: os.path.exists(control.path), "the socket is there again")
+    assert stat.S_IMODE(os.stat(control.path).st_mode) == 0o600
+    assert control.ask(b"PING\r\n") == b"+PONG\r\n"
+    control.server.stop(Deadline(20 * FACTOR))
+    assert not os.path.exists(control.path)
 
 
 @pytest.mark.parametrize("wrong, why", [

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,6 +40,16 @@ def test_it_starts_one_and_leaves_it_alone(host: Host) -> None:
     wait_until(lambda: not is_alive(first), "it has ended")
     assert host.ensure() == SILENCE
     assert host.pid != first and host.serves()
+
+
+def test_a_cleaner_cuts_nobody_off(host: Host) -> None:
+    """Somebody removes the directory of lock and control socket: they come back, and there is still one process."""
+    assert host.ensure() == SILENCE
+    first = host.pid
+    shutil.rmtree(os.path.dirname(host.lock))
+    wait_until(lambda: os.path.exists(host.lock) and os.path.exists(host.control), "both are there again")
+    assert host.ensure() == SILENCE and host.pid == first
+    assert host.run("stop", "-c", str(host.config)) == Ended(0, "stopped pid %d\n" % first, "")
 
 
 def test_a_crowd_starts_exactly_one(host: Host) -> None:

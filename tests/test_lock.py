@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import stat
 import subprocess
@@ -121,6 +122,21 @@ def test_a_cleaner_may_remove_the_file_at_any_moment(path: str) -> None:
     assert crowds == []
 
 
+def test_a_removed_file_is_made_again(path: str) -> None:
+    """The holder stays the only one, also when the directory was removed, and takes the lock from nobody."""
+    with Lock(path) as lock:
+        lock.renew()
+        shutil.rmtree(os.path.dirname(path))
+        lock.renew()
+        assert holder_pid(path) == os.getpid()
+        with pytest.raises(AlreadyRunning):
+            Lock(path)
+        os.unlink(path)
+        with holder(path) as process:
+            lock.renew()
+            assert holder_pid(path) == process.pid
+
+
 @pytest.mark.parametrize("content", ["[sentinel-tunnel]\n", "12 apples\n"])
 def test_another_file_is_not_overwritten(tmp_path: pathlib.Path, content: str) -> None:
     """Such as the configuration, named by a slip."""
@@ -154,7 +170,7 @@ def test_a_place_that_cannot_be(place: str) -> None:
     """The error says so, or the one that may go on without a lock does."""
     with pytest.raises(LockError, match="lock %s: " % place) as caught:
         Lock(place)
-    with locked(place, is_optional=True) as doubt:
+    with locked(place, is_optional=True) as (_, doubt):
         assert doubt == str(caught.value)
     with pytest.raises(LockError), locked(place, is_optional=False):
         pass
@@ -164,9 +180,9 @@ def test_optional_is_not_beside_another(path: str) -> None:
     """A lock that somebody holds is respected all the same; none at all is no doubt."""
     with holder(path), pytest.raises(AlreadyRunning), locked(path, is_optional=True):
         pass
-    with locked(path, is_optional=True) as doubt:
+    with locked(path, is_optional=True) as (_, doubt):
         assert doubt == "" and holder_pid(path) == os.getpid()
-    with locked(None, is_optional=False) as doubt:
+    with locked(None, is_optional=False) as (_, doubt):
         assert doubt == ""
 
 

@@ -38,6 +38,10 @@ class Place:
             self.listener.close()
             raise
 
+    def is_gone(self) -> bool:
+        """Tell whether something removed the file: nobody can connect any more."""
+        return not os.path.lexists(self.path)
+
     def close(self) -> None:
         """Stop listening; twice is fine."""
         made, self._made = self._made, None

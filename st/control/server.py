@@ -8,7 +8,7 @@ import typing as t
 
 from st.control import protocol
 from st.control.commands import Answer, answer
-from st.control.place import Place
+from st.control.place import ControlError, Place
 from st.control.steering import Steering
 from st.control.talk import Talk
 from st.deadline import Deadline
@@ -60,10 +60,9 @@ class ControlServer:
                 thread.join(deadline.left())
 
     def _serve(self) -> None:
-        poller = select.poll()
-        poller.register(self._place.listener, select.POLLIN)
         while not self._stopping.is_set():
-            if not poller.poll(LOOK * 1000) or self._stopping.is_set():
+            if not _await_client(self._place.listener) or self._stopping.is_set():
+                self._renew()
                 continue
             try:
                 client, _ = self._place.listener.accept()
@@ -73,6 +72,17 @@ class ControlServer:
                 self._stopping.wait(PAUSE)
                 continue
             self._welcome(client)
+
+    def _renew(self) -> None:
+        """Listen anew if the file was removed, by a cleaner or by hand: the process must stay within reach."""
+        if self._stopping.is_set() or not self._place.is_gone():
+            return
+        try:
+            stale, self._place = self._place, Place(self._place.path)
+        except ControlError:  # the next look tries again
+            return
+        stale.close()
+        logger.warning(Event("control_renewed", file=self._place.path, why="something removed the file"))
 
     def _welcome(self, client: socket.socket) -> None:
         if not self._make_room():
@@ -114,6 +124,12 @@ class ControlServer:
 
     def _answer(self, words: t.Sequence[str], talk: Talk) -> Answer:
         return answer(self._steering, words, talk.gone, talk.number, talk.who())
+
+
+def _await_client(listener: socket.socket) -> bool:
+    poller = select.poll()
+    poller.register(listener, select.POLLIN)
+    return bool(poller.poll(LOOK * 1000))
 
 
 def _refuse(client: socket.socket, why: str) -> None:

@@ -1,6 +1,7 @@
 """The lock of the one process that runs a configuration: who holds it, and how a hung one is ended."""
 import contextlib
 import fcntl
+import logging
 import os
 import signal
 import time
@@ -8,9 +9,12 @@ import typing as t
 
 from st.deadline import Deadline
 from st.errors import AlreadyRunning, LocalError, LockError
+from st.event import Event
 from st.ops.kernel import kernel_text
 from st.ops.notes import may_hold_pid
 from st.ops.places import make_directory
+
+logger = logging.getLogger(__name__)
 
 _TRIES = 100  # a cleaner that removes the file removes it once in a while, not each time
 _NAMING = 1.0  # seconds that a process may take from its lock to its name in it
@@ -29,6 +33,7 @@ class Lock:
 
     def __init__(self, path: str) -> None:
         """Take the lock; raise AlreadyRunning when another process has it, LockError when it cannot be had."""
+        self._path = path
         try:
             make_directory(path)
             self._descriptor = _take(path)
@@ -38,6 +43,19 @@ class Lock:
         except OSError as error:
             text = "lock %s: %s: name another file with --lock" % (path, error.strerror)
             raise LockError(text, error.errno) from error
+
+    def renew(self) -> None:
+        """Take the lock anew if the file was removed: else the next process would not know of this one."""
+        if os.path.lexists(self._path):
+            return
+        try:
+            make_directory(self._path)
+            fresh = _take(self._path)
+        except (OSError, LockError):  # also when another process is looking just now: the next call tries again
+            return
+        os.close(self._descriptor)
+        self._descriptor = fresh
+        logger.warning(Event("lock_renewed", file=self._path, why="something removed the file"))
 
     def close(self) -> None:
         """Give the lock back; twice is fine."""
@@ -53,18 +71,18 @@ class Lock:
 
 
 @contextlib.contextmanager
-def locked(path: t.Optional[str], is_optional: bool) -> t.Iterator[str]:
-    """Hold the lock meanwhile; give "", or why it could not be had when it `is_optional`. None: no lock."""
+def locked(path: t.Optional[str], is_optional: bool) -> t.Iterator[t.Tuple[t.Optional[Lock], str]]:
+    """Hold the lock meanwhile; give it, or none and why it could not be had when it `is_optional`. None: no lock."""
     with contextlib.ExitStack() as held:
-        doubt = ""
+        lock, doubt = None, ""
         try:
             if path:
-                held.enter_context(Lock(path))
+                lock = held.enter_context(Lock(path))
         except LockError as error:
             if not is_optional:
                 raise
             doubt = str(error)
-        yield doubt
+        yield lock, doubt
 
 
 def holder_pid(path: str) -> t.Optional[int]:

@@ -15,6 +15,7 @@ from st.deadline import Deadline
 from st.errors import NoMasterError, SentinelTunnelError
 from st.event import Event
 from st.ops.errands import Errands
+from st.ops.lock import Lock
 from st.ops.logs import Log
 from st.ops.notes import PidFile
 from st.ops.passed import PassedSockets
@@ -41,12 +42,13 @@ class Process:
     """All that runs beside the tunnels; its methods are for the main thread."""
 
     def __init__(self, loaded: Loaded, again: t.Callable[[], Loaded], signals: Signals, log: Log, clients: int,
-                 passed: PassedSockets) -> None:
+                 passed: PassedSockets, lock: t.Optional[Lock]) -> None:
         self._loaded = loaded
         self._again = again
         self._signals = signals
         self._log = log
         self._passed = passed
+        self._lock = lock
         self._sequel = Sequel(loaded.settings, places(loaded.settings, loaded.source, os.environ).history)
         self._app = App(loaded.settings, clients, self._sequel.tell, passed)
         self._systemd = Notifier(os.environ)
@@ -157,6 +159,8 @@ class Process:
         return number not in STOP
 
     def _tick(self) -> None:
+        if self._lock:
+            self._lock.renew()
         if self._systemd.listens:
             self._systemd.status(state_line(self._app.status()))
             self._systemd.tick(time.monotonic(), self._app.stalled(STALLED))

@@ -36,7 +36,7 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
     optional = ready is None and not where.chosen & {"control", "lock"}  # such as in a container that is read-only
     threading.stack_size(STACK)
     descriptors, threads = raise_descriptor_limit(), thread_limit()
-    with locked(where.lock, optional) as doubt, Signals() as signals, \
+    with locked(where.lock, optional) as (lock, doubt), Signals() as signals, \
             configure(settings.log_level, settings.log_format, settings.log_file, syslog_of(settings)) as log:
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
         sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
@@ -48,7 +48,7 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
             logger.warning(Event("not_locked", why=doubt, means="a second process will not notice this one"))
         passed = take_passed(os.environ)
         try:
-            Process(loaded, again, signals, log, clients, passed).run(say, require_master, ready)
+            Process(loaded, again, signals, log, clients, passed, lock).run(say, require_master, ready)
         except Exception as error:
             if settings.log_file:  # else who started it sees it where the log goes
                 logger.error(Event("failed", why=error), exc_info=not isinstance(error, SentinelTunnelError))
