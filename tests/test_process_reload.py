@@ -1,15 +1,18 @@
 """A reload of the program: by HUP, from the file as it is now, refused as a whole when anything is wrong."""
 import contextlib
+import os
 import pathlib
 import signal
 import socket
+import subprocess
+import sys
 import typing as t
 
 import pytest
 
 from tests.fakes import Monitored, World
 from tests.live.node import free_port
-from tests.programs import Program
+from tests.programs import ROOT, Program
 from tests.tunnels import ask
 from tests.waiting import FACTOR, wait_until
 
@@ -128,3 +131,31 @@ def test_a_counted_port_stays_with_its_master(world: World, tmp_path: pathlib.Pa
         program.send(signal.SIGHUP)
         program.wait_for('changes="added: tunnel a"')
         assert program.end() == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the limit of threads does not bind root, so that the test becomes nobody")
+def test_a_reload_for_which_no_thread_is_left_changes_nothing(world: World, tmp_path: pathlib.Path) -> None:
+    """It is refused like any other, the tunnel that was there serves on."""
+    ports = [free_port() for _ in range(40)]
+    app_script = (
+        "import resource, os, sys; sys.path.insert(0, %r); from tests.tunnels import *; from st.errors import *\n"
+        "seeds, ports = eval(sys.argv[1]), eval(sys.argv[2])\n"
+        "text = '[sentinel-tunnel]\\nsentinels = %%s\\n' %% ', '.join('%%s:%%d' %% seed for seed in seeds)\n"
+        "head = text + 'discover = no\\nevents = no\\n[tunnel:mymaster]\\nport = %%d\\n' %% ports[0]\n"
+        "more = ''.join('[tunnel:t%%d]\\nmaster = mymaster\\nport = %%d\\n' %% (p, p) for p in ports[1:])\n"
+        "with Running(settings(head)) as app:\n"
+        "    wait_until(lambda: app.tunnel().state == 'up', 'it serves')\n"
+        "    os.setuid(54321)\n"
+        "    resource.setrlimit(resource.RLIMIT_NPROC, (20, 20))\n"
+        "    try:\n"
+        "        app.app.reload(settings(head + more))\n"
+        "    except ListenError as error:\n"
+        "        print(error)\n"
+        "    with app.connect() as client:\n"
+        "        print(ask(client, 'PING'))\n"
+        "    print(len(app.app.status().tunnels))\n") % ROOT
+    done = subprocess.run([sys.executable, "-c", app_script, repr(list(world.seeds)), repr(ports)], cwd=str(tmp_path),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120 * FACTOR)
+    said = done.stdout.decode().splitlines()
+    assert "cannot listen: can't start new thread: raise the limit of processes" in said[0]
+    assert said[1:] == ["b'+PONG\\r\\n'", "1"]

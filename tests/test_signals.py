@@ -65,3 +65,18 @@ def test_the_next_one_ends_the_process_whatever_it_does() -> None:
         ended = subprocess.Popen([sys.executable, "-c", script % name], cwd=ROOT, stdout=subprocess.PIPE)
         output, _ = ended.communicate(timeout=60)
         assert (ended.returncode, output) == (0, b"")
+
+
+def test_the_next_one_may_have_come_already() -> None:
+    """Two in a row, before the first could be acted on: the second is the next one all the same."""
+    script = ("import os, signal\n"
+              "from st.ops.signals import Signals\n"
+              "with Signals() as signals:\n"
+              "    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):\n"
+              "        os.kill(os.getpid(), number)\n"
+              "    assert signals.wait() == signal.SIGTERM\n"
+              "    signals.end_at_next()\n"
+              "    print('still here')\n")
+    ended = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE)
+    output, _ = ended.communicate(timeout=60)
+    assert (ended.returncode, output) == (0, b"")

@@ -68,8 +68,6 @@ class App:
         self._parts = self._combine(settings, servers)
         try:
             self._parts.watcher.start()
-            for server in servers.values():
-                server.start()
         except BaseException:
             self.stop(0)
             raise
@@ -100,8 +98,6 @@ class App:
                         kept[tunnel.name].adjust(tunnel, self._keys.legs[tunnel.name])
                 self._parts = self._combine(settings, dict(kept, **fresh), old)
                 self._parts.watcher.start()
-                for server in fresh.values():
-                    server.start()
             self._await_reports(Deadline(settings.sentinel_timeout + REPORT_SLACK))
         if self._stopping:  # while this went on: what is new must end too
             self.stop(0)
@@ -176,11 +172,13 @@ class App:
         return Parts(settings, lanes, crew, watcher)
 
     def _listen_all(self, tunnels: t.Sequence[TunnelSettings], rows: t.Mapping[str, MasterRow]) -> Servers:
-        """Return a server for each tunnel, all or none; raise ListenError."""
+        """Return a server for each tunnel, accepting, all or none; raise ListenError. Clients wait for a master."""
         servers: t.Dict[str, TunnelServer] = {}
         try:
             for tunnel in tunnels:
                 servers[tunnel.name] = self._listen(tunnel, rows[tunnel.name])
+            for server in servers.values():
+                server.start()
         except BaseException:
             for server in servers.values():
                 server.stop(Deadline(STOP_WAIT))

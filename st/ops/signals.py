@@ -42,9 +42,12 @@ class Signals:
         return bool(poller.poll(0))
 
     def end_at_next(self) -> None:
-        """From now on TERM or INT end the process at once, with exit code 0."""
+        """From now on TERM or INT end the process at once, with exit code 0; so does one that waits to be taken."""
         for number in STOP:
             signal.signal(number, lambda number, frame: os._exit(0))
+        while self.pending():
+            if os.read(self._reader, 1)[0] in STOP:
+                os._exit(0)
 
     def close(self) -> None:
         """Give the signals back as they were."""

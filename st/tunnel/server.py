@@ -133,8 +133,12 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         return self._most
 
     def start(self) -> None:
-        """Start to accept."""
-        self._thread.start()
+        """Start to accept; raise ListenError when the system has no thread left."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise ListenError("%s: cannot listen: %s: raise the limit of processes (ulimit -u, TasksMax)"
+                              % (self.address, error)) from error
 
     def stop(self, deadline: Deadline) -> None:
         """Stop accepting and close the listener; open connections stay. Twice is fine."""
