@@ -22,6 +22,7 @@ from tests.waiting import FACTOR, wait_until
 
 # Everything is imported first: that user may not be allowed to read this Python.
 DROPPED = ("import os, sys; from st.cli.main import main; 'x'.encode('idna'); b'x'.decode('utf-8-sig');"
+           "'x'.encode('unicode_escape');"
            "os.seteuid(65534); os.setreuid(65534, -1); main(sys.argv[1:])")
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
