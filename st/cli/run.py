@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _Ports = t.DefaultDict[int, t.Dict[str, int]]  # of tunnels that nobody wrote about, by the first port and their names
 
 
-@click.command(name="run")
+@click.command(name="run", short_help="Run tunnels in the foreground.")
 @click.argument("names", nargs=-1, metavar="[NAME[=[HOST:]PORT] ...]", callback=check_names)
 @common_options
 @click.pass_context

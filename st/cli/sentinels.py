@@ -25,7 +25,7 @@ def asker(settings: Settings) -> Asker:
     return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
 
 
-@click.command(name="resolve")
+@click.command(name="resolve", short_help="Ask the Sentinels for the address of a master.")
 @click.argument("name", metavar="NAME")
 @click.option("--verify", is_flag=True, help="connect to the master too, and ask for its role")
 @common_options
@@ -43,7 +43,7 @@ def resolve(context: click.Context, name: str, verify: bool) -> None:
     click.echo(str(found.address))
 
 
-@click.command(name="masters")
+@click.command(name="masters", short_help="The masters that the Sentinels monitor.")
 @common_options
 @click.pass_context
 def list_masters(context: click.Context) -> None:

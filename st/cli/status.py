@@ -21,7 +21,7 @@ HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
-@click.command(name="status")
+@click.command(name="status", short_help="What the running process does, and what is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="one line of JSON")
 @click.option("--watch", is_flag=True, help="again each second, until Ctrl-C")
 @common_options

@@ -51,7 +51,7 @@ def stop(context: click.Context) -> None:
         click.echo("stopped pid %d" % client.pid if client.pid else "stopped")
 
 
-@click.command(name="reload")
+@click.command(name="reload", short_help="Let the running process read its configuration again.")
 @common_options
 @click.pass_context
 def reload(context: click.Context) -> None:
@@ -64,7 +64,7 @@ def reload(context: click.Context) -> None:
         click.echo(printable(client.ask("RELOAD", seconds=RELOAD_PATIENCE)), nl=False)
 
 
-@click.command(name="wait")
+@click.command(name="wait", short_help="Wait until every tunnel has a master.")
 @click.option("--timeout", metavar="TIME", default="30s", callback=_time,
               help="how long to wait, as 30s or 5m; 0: look once  [30s]")
 @common_options

@@ -37,7 +37,7 @@ def clients(context: click.Context, name: t.Optional[str], kill: t.Optional[int]
         click.echo(connections.as_text(_completed(client, known), time.time()), nl=False)
 
 
-@click.command(name="history")
+@click.command(name="history", short_help="The switches, with their gaps, kept over restarts.")
 @click.argument("name", metavar="[NAME]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="as a JSON list")
 @common_options
