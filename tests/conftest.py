@@ -1,6 +1,7 @@
 """Fixtures of every test: fakes that close themselves, and a watch for what a test leaves behind."""
 import logging
 import os
+import signal
 import threading
 import typing as t
 
@@ -10,6 +11,9 @@ import redis
 
 from tests.fakes import FakeRedis, FakeSentinel, World
 from tests.waiting import wait_until
+
+# A run in the background of a shell ignores SIGINT, and so would every process that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes is no fault.
 hypothesis.settings.register_profile("patient", deadline=None)

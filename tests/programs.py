@@ -10,13 +10,20 @@ import typing as t
 
 from tests.waiting import FACTOR, wait_until
 
+LONGEST_SOCKET = 107  # bytes of a unix socket's path (unix(7), less the null byte)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def own_places(directory: str) -> t.Dict[str, str]:
-    """Return the variables that keep a process's files in a directory: those of root share one place else."""
-    return {"SENTINEL_TUNNEL_CONTROL": os.path.join(directory, "control.sock"),
-            "SENTINEL_TUNNEL_HISTORY_FILE": os.path.join(directory, "history")}
+    """Return the variables that keep a process's files in a directory: those of root share one place else.
+
+    There is no control socket where its path would be too long for one.
+    """
+    own = {"SENTINEL_TUNNEL_CONTROL": os.path.join(directory, "control.sock"),
+           "SENTINEL_TUNNEL_HISTORY_FILE": os.path.join(directory, "history")}
+    if len(os.fsencode(own["SENTINEL_TUNNEL_CONTROL"])) > LONGEST_SOCKET:
+        own.update(SENTINEL_TUNNEL_CONTROL="off", SENTINEL_TUNNEL_LOCK=os.path.join(directory, "control.lock"))
+    return own
 
 
 def is_alive(pid: int) -> bool:

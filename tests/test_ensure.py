@@ -1,4 +1,5 @@
 """The command ensure, as cron runs it: one process, silence when all is well, and no flood of mail."""
+import errno
 import os
 import pathlib
 import pty
@@ -95,6 +96,16 @@ def test_what_stops_the_start_is_told_once(host: Host) -> None:
     assert host.ensure() == SILENCE and not host.told.exists()
 
 
+def is_bound(sock: socket.socket, port: int) -> bool:
+    """Bind a socket to a port; False while somebody else has it."""
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError as error:
+        assert error.errno == errno.EADDRINUSE
+        return False
+    return True
+
+
 def test_its_words_go_to_a_file(host: Host) -> None:
     """As of a crontab line that ends in >>FILE 2>&1: silent while it runs, and the reason alone when it does not."""
     log = host.directory / "cron.log"
@@ -106,9 +117,8 @@ def test_its_words_go_to_a_file(host: Host) -> None:
     assert (ensure(), ensure(), log.read_text()) == (0, 0, "")
     os.kill(host.pid, signal.SIGKILL)
     with socket.socket() as busy:
-        wait_until(lambda: not host.processes(), "it has ended")
         busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        busy.bind(("127.0.0.1", host.port))
+        wait_until(lambda: is_bound(busy, host.port), "its port is free")  # when its last thread has ended
         busy.listen(1)
         assert ensure() == 1
     assert log.read_text().startswith("error: 127.0.0.1:%d: cannot listen: " % host.port)

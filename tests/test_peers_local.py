@@ -38,7 +38,8 @@ def client(number: int, address: str, tunnel: str = "a", master: t.Optional[str]
 
 def users_of(connections: t.Sequence[ClientStatus], listening: t.Mapping[str, str], *tables: str) -> t.Dict[int, str]:
     """Return the user behind each connection; whose inodes these may be by chance does not matter."""
-    return {number: str(owner.user) for number, owner in peers_of(connections, listening, [table.splitlines() for table in tables]).items()}
+    found = peers_of(connections, listening, [table.splitlines() for table in tables])
+    return {number: str(owner.user) for number, owner in found.items()}
 
 
 UID = 43210  # nobody's, so that its name is its number

@@ -106,7 +106,7 @@ def test_an_error_is_that_of_the_command(host: Host) -> None:
     text = "127.0.0.1:%d: cannot listen: Address already in use" % host.port
     assert (told.code, told.out) == (1, "") and told.err.startswith("error: " + text)
     assert re.search(r' ERROR failed why="%s' % re.escape(text), (host.directory / "log").read_text())
-    assert not host.processes()
+    wait_until(lambda: not host.processes(), "it has ended")
 
 
 def test_a_pid_file_that_cannot_be_written(host: Host) -> None:

@@ -157,8 +157,8 @@ def test_no_target_without_proof(world: World, spoil: t.Callable[[FakeRedis], No
         world.switch(new)
         old = world.nodes[0]
         assert watch.master() in (old.address, new.address)
+    spoil(new)
     with Watching(world.seeds) as watch:
-        spoil(new)
         watch.wait_reason("3 of 3 sentinels answer, ")
         watch.wait_rounds()
         assert watch.now().target is None and watch.now().generation == 0

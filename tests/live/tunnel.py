@@ -3,6 +3,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import typing as t
 
 import hiredis
@@ -20,9 +21,11 @@ PROGRAM = (sys.executable, "-m", "st")
 
 def run_once(*words: str, program: t.Sequence[str] = PROGRAM,
              environ: t.Optional[t.Mapping[str, str]] = None) -> "subprocess.CompletedProcess[str]":
-    """Run a command of the program to its end, and return its exit code and output."""
-    return subprocess.run(list(program) + list(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True, timeout=60 * FACTOR, env=environ)
+    """Run a command of the program to its end, and return its exit code and output; its places are its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        own = dict(own_places(directory), **(os.environ if environ is None else environ))
+        return subprocess.run(list(program) + list(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, universal_newlines=True, timeout=60 * FACTOR, env=own)
 
 
 def sentinel_words(bed: Bed) -> t.List[str]:
