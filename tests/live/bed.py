@@ -107,7 +107,7 @@ class Bed:
             named[:] = [address for address in self._all_named(name) if address != not_address]
             return bool(named)
 
-        wait_until(switched, "no Sentinel names a master of %s other than %s:%d" % (name, host, port))
+        wait_until(switched, "no Sentinel names a master of %s other than %s:%d" % (name, host, port), 90)
         return named[0], time.monotonic()
 
     def wait_healthy(self, name: str) -> None:

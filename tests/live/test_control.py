@@ -9,6 +9,7 @@ import pytest
 
 from tests.control import needs_redis_cli, run_on
 from tests.live.bed import Bed
+from tests.live.clients import SOON_AGAIN
 from tests.live.talk import Talk
 from tests.live.tunnel import Tunnel
 from tests.waiting import wait_until
@@ -19,7 +20,7 @@ NAME = "sessions"
 @pytest.fixture(scope="module")
 def bed() -> t.Iterator[Bed]:
     """A master, two replicas and three Sentinels."""
-    with Bed() as bed:
+    with Bed(sentinel_options=SOON_AGAIN) as bed:
         yield bed
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.certificates import Authority, stored
 from tests.live.bed import Bed
-from tests.live.clients import PLAIN
+from tests.live.clients import PLAIN, SOON_AGAIN
 from tests.live.node import HOST, NodeTls, free_port, redis_server
 from tests.live.talk import Talk
 from tests.live.tunnel import run_once
@@ -61,7 +61,7 @@ def keys(tmp_path_factory: t.Any) -> Keys:
 @pytest.fixture(scope="module")
 def tls_bed(keys: Keys) -> t.Iterator[Bed]:
     """A master, two replicas and three Sentinels that speak TLS only."""
-    with Bed(tls=keys.nodes) as bed:
+    with Bed(tls=keys.nodes, sentinel_options=SOON_AGAIN) as bed:
         yield bed
 
 
