@@ -22,6 +22,11 @@ hypothesis.settings.load_profile("patient")
 SECONDS_TO_GO = 5  # for threads and descriptors that are on their way out when a test ends
 
 
+def pytest_collection_modifyitems(items: t.List[pytest.Item]) -> None:
+    """Begin with the tests that have real servers: they take the longest, and several files run at a time."""
+    items.sort(key=lambda item: "tests/live/" not in item.nodeid)
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> t.Iterator[None]:
     """Fail a test that leaves threads or descriptors behind, each by its name."""
