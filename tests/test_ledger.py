@@ -1,4 +1,5 @@
 """A file of lines on a real disk: torn, killed, full, shared, replaced, and never longer than it may be."""
+import contextlib
 import errno
 import fcntl
 import os
@@ -166,25 +167,27 @@ def opens(descriptor: str, path: pathlib.Path) -> bool:
         return False
 
 
-@pytest.fixture
-def file_limit() -> t.Iterator[t.Callable[[int], None]]:
-    """Give a function that bounds the size of files, as a nearly full disk does."""
+@contextlib.contextmanager
+def file_limit(size: int) -> t.Iterator[None]:
+    """Bound the size of files for a moment, as a nearly full disk does: pytest too may write to one."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_takes_all_or_nothing(path: pathlib.Path, file_limit: t.Callable[[int], None]) -> None:
+def test_a_full_disk_takes_all_or_nothing(path: pathlib.Path) -> None:
     """What did not fit whole leaves no trace, so that it can be written again later."""
     ledger(path).append(["a 1"])
-    file_limit(10)
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError) as caught, file_limit(10):
         ledger(path).append(["a 2", "a 3", "a 4"])
     assert caught.value.errno == errno.ENOSPC
     assert path.read_text() == "a 1\n"
 
 
-def test_a_full_disk_keeps_the_long_file(path: pathlib.Path, file_limit: t.Callable[[int], None]) -> None:
+def test_a_full_disk_keeps_the_long_file(path: pathlib.Path) -> None:
     """When the short file cannot be written, the long one stays, and the next line shortens it."""
     ledger(path).append(["a %d" % number for number in range(1999)])
     (path.parent / "file.new").mkdir()
