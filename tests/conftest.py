@@ -15,8 +15,9 @@ from tests.waiting import wait_until
 # A run in the background of a shell ignores SIGINT, and so would every process that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes is no fault.
-hypothesis.settings.register_profile("patient", deadline=None)
+# How long an example takes, or the making of it, is no fault.
+hypothesis.settings.register_profile("patient", deadline=None,
+                                     suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 
 SECONDS_TO_GO = 5  # for threads and descriptors that are on their way out when a test ends
