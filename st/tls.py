@@ -7,6 +7,9 @@ import typing as t
 
 from st.errors import ConfigError
 
+# OpenSSL 3 takes a stream that was cut short for one that ended, if it is told to. CPython 3.8 and 3.9 tell it so, and
+# have no name for it (ssl.OP_IGNORE_UNEXPECTED_EOF from 3.10 on).
+_IGNORE_UNEXPECTED_EOF = 1 << 7
 _LONGEST = 1 << 20  # bytes of one file
 
 
@@ -65,6 +68,13 @@ def _restricted(context: ssl.SSLContext) -> ssl.SSLContext:
     else:  # CPython 3.6
         context.options |= ssl.OP_NO_SSLv2 | ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
     context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0) | ssl.OP_NO_COMPRESSION
+    return notice_cuts(context)
+
+
+def notice_cuts(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Let a stream that was cut short be told from one that ended, and return the context."""
+    if ssl.OPENSSL_VERSION_INFO >= (3,):
+        context.options &= ~_IGNORE_UNEXPECTED_EOF
     return context
 
 

@@ -57,7 +57,7 @@ PROCESSES = st.builds(
     log_file=st.one_of(st.none(), NAMES), log_format=st.sampled_from(["text", "json"]),
     log_level=st.sampled_from(["debug", "info", "warning", "error"]),
     tunnels=st.lists(TUNNELS, max_size=3, unique_by=(lambda tunnel: tunnel.name, lambda tunnel: tunnel.port)).map(
-        tuple))
+        tuple)).filter(lambda made: made.http is None or made.http.port not in [each.port for each in made.tunnels])
 
 
 @given(PROCESSES)

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import typing as t
 
+from st.tls import notice_cuts
 from tests.certificates import Authority, Pair, stored
 from tests.waiting import FACTOR
 
@@ -47,6 +48,7 @@ def trusting(version: str = "") -> ssl.SSLContext:
 
 def limited(context: ssl.SSLContext, version: str) -> ssl.SSLContext:
     """Let a context speak this version of TLS alone; "": any."""
+    notice_cuts(context)
     if version and hasattr(ssl, "TLSVersion"):
         context.minimum_version = context.maximum_version = ssl.TLSVersion["TLSv" + version.replace(".", "_")]
     elif version:  # CPython 3.6

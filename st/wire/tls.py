@@ -159,12 +159,12 @@ class TlsSocket:
     def _read(self, size: int) -> bytes:
         try:
             return self._tls.read(size)
-        except ssl.SSLZeroReturnError:
-            return b""
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
-            if "eof" in str(error).lower():  # SSLEOFError, but with CPython 3.6 on OpenSSL 3
+            if isinstance(error, ssl.SSLZeroReturnError) and self._no_more:
+                return b""  # a close_notify, told so after ours; before it `read` returns b"" by itself
+            if "eof" in str(error).lower():  # SSLEOFError; before CPython 3.10, on OpenSSL 3, also two others
                 # Somebody may have cut the stream short.
                 raise ConnectionResetError(errno.ECONNRESET, "closed the connection without a close_notify") from error
             raise ConnectionAbortedError(errno.ECONNABORTED, explain(error)) from error
@@ -278,6 +278,7 @@ _REASONS = (
     ("alert certificate", "does not accept our certificate: %s"),
     ("unexpected eof", "closed the connection during the TLS handshake: is it the plain port?"),
     ("eof occurred", "closed the connection during the TLS handshake: is it the plain port?"),
+    ("closed (eof)", "closed the connection during the TLS handshake: is it the plain port?"),
 )
 
 
