@@ -60,7 +60,8 @@ def test_an_interactive_redis_cli_gets_its_prompt(control: Steered) -> None:
 
 def test_redis_py_connects(control: Steered) -> None:
     """A pool of a client library, with its handshake, in both protocols."""
-    for protocol in (2, 3):
+    # redis-py 7 cannot speak RESP3 on a unix socket: it wants a host to be told of maintenance.
+    for protocol in (2,) if redis.VERSION[:1] == (7,) else (2, 3):
         options: t.Dict[str, t.Any] = {"protocol": protocol} if redis.VERSION >= (5,) else {}
         client = redis.Redis(unix_socket_path=control.path, client_name="admin", decode_responses=True, **options)
         try:
