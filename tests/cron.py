@@ -11,6 +11,7 @@ import tempfile
 import typing as t
 
 from st.ops.lock import holder_pid
+from tests.fakes import refused_address
 from tests.live.node import free_port
 from tests.programs import ROOT, is_alive, own_places
 from tests.waiting import FACTOR, wait_until
@@ -95,3 +96,14 @@ class Host:
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not self.processes(), "all processes have ended")
         shutil.rmtree(self._private)
+
+
+@contextlib.contextmanager
+def hosted(directory: pathlib.Path) -> t.Iterator[Host]:
+    """Give a host with a configuration for one process."""
+    with refused_address() as nobody:
+        made = Host(directory, nobody)
+        try:
+            yield made
+        finally:
+            made.close()

@@ -84,9 +84,9 @@ def test_a_choice_is_one_of_its_words() -> None:
 
 def test_a_role_check_is_yes_strict_or_no() -> None:
     """The words for yes and no count, and strict."""
-    assert [kinds.role_check(text) for text in ("on", "Strict", "0")] == ["yes", "strict", "no"]
+    assert [kinds.yes_no_or("strict")(text) for text in ("on", "Strict", "0")] == ["yes", "strict", "no"]
     with pytest.raises(ValueError, match="'x' is none of yes, strict, no"):
-        kinds.role_check("x")
+        kinds.yes_no_or("strict")("x")
 
 
 def test_a_name_can_be_printed() -> None:

@@ -12,8 +12,7 @@ import typing as t
 import pytest
 
 from st.ops.lock import Lock
-from tests.cron import Ended, Host
-from tests.fakes import refused_address
+from tests.cron import Ended, Host, hosted
 from tests.programs import is_alive
 from tests.waiting import FACTOR, wait_until
 
@@ -24,12 +23,8 @@ SILENCE = Ended(0, "", "")
 @pytest.fixture
 def host(tmp_path: pathlib.Path) -> t.Iterator[Host]:
     """Give a host with a configuration for one process."""
-    with refused_address() as nobody:
-        made = Host(tmp_path, nobody)
-        try:
-            yield made
-        finally:
-            made.close()
+    with hosted(tmp_path) as made:
+        yield made
 
 
 def test_it_starts_one_and_leaves_it_alone(host: Host) -> None:

@@ -102,6 +102,19 @@ def test_the_log_can_move(world: World, tmp_path: pathlib.Path) -> None:
         assert "changed: poll" not in before
 
 
+def test_the_log_stays_when_something_else_is_wrong(world: World, tmp_path: pathlib.Path) -> None:
+    """A port that is taken refuses the new log file too: the reason stands in the old one."""
+    with socket.socket() as taken, configured(world, tmp_path) as made:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        head = "log_file = %s\n" % (tmp_path / "new.log")
+        made.write("[tunnel:mymaster]\nport = %d\n" % taken.getsockname()[1], head)
+        made.hup("reload_refused")
+        assert (tmp_path / "new.log").read_text() == ""
+        made.write("[tunnel:mymaster]\nport = %d\n" % made.port)
+        made.hup("reloaded")
+
+
 def test_what_needs_a_restart_is_said(world: World, tmp_path: pathlib.Path) -> None:
     """Such as the address for HTTP."""
     with configured(world, tmp_path) as made:

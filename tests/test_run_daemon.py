@@ -12,8 +12,7 @@ import pytest
 
 from st import __version__
 from st.ops.lock import Lock
-from tests.cron import Ended, Host
-from tests.fakes import refused_address
+from tests.cron import Ended, Host, hosted
 from tests.programs import ROOT, is_alive
 from tests.waiting import FACTOR, wait_until
 
@@ -26,12 +25,8 @@ NO_LOG = "warning: no log will be kept: --log-file FILE names one\n"
 @pytest.fixture
 def host(tmp_path: pathlib.Path) -> t.Iterator[Host]:
     """Give a host with a configuration for one process."""
-    with refused_address() as nobody:
-        made = Host(tmp_path, nobody)
-        try:
-            yield made
-        finally:
-            made.close()
+    with hosted(tmp_path) as made:
+        yield made
 
 
 def ended(pid: int) -> None:

@@ -236,9 +236,11 @@ def test_a_reload_may_bring_and_take_syslog(daemon: Daemon, capfd: t.Any) -> Non
     """Without a new start."""
     with configure("info", "text", None) as log:
         LOGGER.info(Event("one"))
-        log.change("info", "text", None, daemon.path)
+        with log.changing("info", "text", None, daemon.path):
+            pass
         LOGGER.info(Event("two"))
-        log.change("info", "text", None)
+        with log.changing("info", "text", None):
+            pass
         LOGGER.info(Event("three"))
     assert daemon.receive() == "6 INFO two"
     assert [line[30:] for line in capfd.readouterr().err.splitlines()] == ["INFO one", "INFO three"]

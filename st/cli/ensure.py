@@ -8,19 +8,16 @@ import click
 
 from st.cli import exits
 from st.cli.detached import NOT_READY, Detached
-from st.cli.options import Chosen, check_names, common_options, is_verbose
+from st.cli.options import check_names, common_options, is_verbose
 from st.cli.program import explain
+from st.cli.running import without_file
 from st.config import parse
-from st.config.environment import PREFIX
-from st.config.load import find_source
 from st.control.client import Client, NotRunning, Refused, Silent, Unanswered
 from st.errors import ConfigError, SentinelTunnelError
 from st.ops.daemon import Outcome
 from st.ops.lock import end_holder
 from st.ops.places import places
 from st.ops.reminder import Reminder
-
-PLACES = ("control", "lock")
 
 
 @click.command(name="ensure")
@@ -90,15 +87,11 @@ def _hangs(path: str) -> bool:
 
 def _reminder_file(context: click.Context) -> str:
     """Return where to remember what was told: beside the lock, also when the configuration cannot be read."""
-    chosen = context.ensure_object(Chosen)
-    options = {name: text for name, text in chosen.settings.items() if name in PLACES}
-    options["sentinels"] = "localhost"
-    environ = {name: text for name, text in os.environ.items() if name in [PREFIX + each.upper() for each in PLACES]}
     try:
-        settings = parse("", None, options, environ).settings
+        settings, source = without_file(context)
     except ConfigError:
-        settings = parse("", None, {"sentinels": "localhost"}).settings
-    lock = places(settings, find_source(chosen.config, os.environ), os.environ).lock
+        settings, source = parse("", None, {"sentinels": "localhost"}).settings, None
+    lock = places(settings, source, os.environ).lock
     return (lock or places(settings._replace(lock="auto"), None, os.environ).lock or "") + ".told"
 
 

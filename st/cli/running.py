@@ -14,6 +14,9 @@ from st.errors import ConfigError
 from st.ops.places import RUN, Places, places
 
 
+PLACES = ("control", "lock", "history_file")  # settings that are paths of a process
+
+
 class Running(t.NamedTuple):
     """Where the process is to be found, and what is known of how it is configured."""
 
@@ -40,7 +43,7 @@ def find_running(context: click.Context) -> Running:
     try:
         settings, source = load_settings(context)[:2]
     except ConfigError as error:
-        settings, source = _without_file(context)
+        settings, source = without_file(context)
         doubt = "; ".join(error.problems) if source else ""
     found = places(settings, source, os.environ)
     if found.control is None:
@@ -59,10 +62,13 @@ def printable(text: str) -> str:
     return re.sub(r"[^\n -~]", lambda match: ascii(match.group())[1:-1], text)
 
 
-def _without_file(context: click.Context) -> t.Tuple[Settings, t.Optional[str]]:
-    """Return what options and environment alone say of the places, and the file that cannot be used."""
+def without_file(context: click.Context) -> t.Tuple[Settings, t.Optional[str]]:
+    """Return what options and environment alone say of the places, and the file that cannot be used.
+
+    Raise ConfigError when one of them is no path.
+    """
     chosen = context.ensure_object(Chosen)
-    named = {name: text for name, text in chosen.settings.items() if name in ("control", "history_file")}
-    environ = {name: os.environ[name] for name in (PREFIX + "CONTROL", PREFIX + "HISTORY_FILE") if name in os.environ}
+    named = {name: text for name, text in chosen.settings.items() if name in PLACES}
+    environ = {name: text for name, text in os.environ.items() if name in [PREFIX + each.upper() for each in PLACES]}
     settings = parse("", None, dict(named, sentinels="localhost"), environ).settings
     return settings, find_source(chosen.config, os.environ)

@@ -77,22 +77,17 @@ def yes_no(text: str) -> bool:
     return _WORDS[text.lower()]
 
 
-def role_check(text: str) -> str:
-    """Return `yes`, `strict` or `no`."""
-    if text.lower() == "strict":
-        return "strict"
-    if text.lower() not in _WORDS:
-        raise ValueError("%r is none of yes, strict, no" % text)
-    return "yes" if _WORDS[text.lower()] else "no"
+def yes_no_or(word: str) -> Kind:
+    """Return the kind for yes, no (and their other spellings), or one word more."""
 
+    def kind(text: str) -> str:
+        if text.lower() == word:
+            return word
+        if text.lower() not in _WORDS:
+            raise ValueError("%r is none of yes, %s, no" % (text, word))
+        return "yes" if _WORDS[text.lower()] else "no"
 
-def tls(text: str) -> str:
-    """Return `yes`, `passthrough` or `no`."""
-    if text.lower() == "passthrough":
-        return "passthrough"
-    if text.lower() not in _WORDS:
-        raise ValueError("%r is none of yes, passthrough, no" % text)
-    return "yes" if _WORDS[text.lower()] else "no"
+    return kind
 
 
 def name(text: str) -> str:

@@ -1,4 +1,5 @@
 """Logging of the process: the only module that configures it, and never when the package is imported."""
+import contextlib
 import logging
 import time
 import typing as t
@@ -37,13 +38,21 @@ class Log:
         for handler in self._handlers:
             handler.reopen()
 
-    def check_file(self, file: t.Optional[str]) -> None:
-        """Raise LogFileError when the log could not be changed to `file`."""
-        open_sink(file).close()
+    @contextlib.contextmanager
+    def changing(self, level: str, format: str, file: t.Optional[str],
+                 syslog: t.Optional[str] = None) -> t.Iterator[None]:
+        """Go on with another level, format, file or syslog, once what is done meanwhile has succeeded.
 
-    def change(self, level: str, format: str, file: t.Optional[str], syslog: t.Optional[str] = None) -> None:
-        """Go on with another level, format, file or syslog; raise LogFileError with nothing changed."""
-        old, self._handlers = self._handlers, tuple(_handlers(format, file, syslog))
+        It is opened before: raise LogFileError with nothing changed.
+        """
+        fresh = tuple(_handlers(format, file, syslog))
+        try:
+            yield
+        except BaseException:
+            for handler in fresh:
+                handler.close()
+            raise
+        old, self._handlers = self._handlers, fresh
         for handler in self._handlers:
             self._logger.addHandler(handler)
         for handler in old:

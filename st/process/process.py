@@ -19,7 +19,7 @@ from st.ops.lock import Lock
 from st.ops.logs import Log
 from st.ops.notes import PidFile
 from st.ops.passed import PassedSockets
-from st.ops.places import places
+from st.ops.places import Places
 from st.ops.sequel import Sequel
 from st.ops.signals import POKED, STOP, Signals
 from st.ops.stacks import thread_stacks
@@ -42,14 +42,15 @@ class Process:
     """All that runs beside the tunnels; its methods are for the main thread."""
 
     def __init__(self, loaded: Loaded, again: t.Callable[[], Loaded], signals: Signals, log: Log, clients: int,
-                 passed: PassedSockets, lock: t.Optional[Lock]) -> None:
+                 passed: PassedSockets, where: Places, lock: t.Optional[Lock]) -> None:
         self._loaded = loaded
         self._again = again
         self._signals = signals
         self._log = log
         self._passed = passed
+        self._where = where
         self._lock = lock
-        self._sequel = Sequel(loaded.settings, places(loaded.settings, loaded.source, os.environ).history)
+        self._sequel = Sequel(loaded.settings, where.history)
         self._app = App(loaded.settings, clients, self._sequel.tell, passed)
         self._systemd = Notifier(os.environ)
         self._errands = Errands(signals.poke)
@@ -110,8 +111,7 @@ class Process:
 
     def _listen_control(self, services: contextlib.ExitStack, detached: bool) -> t.Optional[ControlServer]:
         """Return the control server, if there is to be one: it answers from `start` on, until `services` end."""
-        loaded, app = self._loaded, self._app
-        where = places(loaded.settings, loaded.source, os.environ)
+        loaded, app, where = self._loaded, self._app, self._where
         if where.control is None:
             return None
         steering = Steering(app.status, app.clients, app.kill, self._sequel.switches,
@@ -168,8 +168,8 @@ class Process:
     def _reload_by_signal(self) -> None:
         try:
             self.reload()
-        except SentinelTunnelError:
-            pass  # told in the log; nothing has changed
+        except Exception:
+            pass  # told in the log; whatever it was, the tunnels serve on
 
     def reload(self) -> t.List[str]:
         """Change to the configuration as it is now and return what changed; raise with nothing changed."""
@@ -177,13 +177,16 @@ class Process:
         try:
             loaded = self._again()
             settings = loaded.settings
-            self._log.check_file(settings.log_file)
-            changes = self._app.reload(settings)
-            self._log.change(settings.log_level, settings.log_format, settings.log_file, syslog_of(settings))
+            with self._log.changing(settings.log_level, settings.log_format, settings.log_file, syslog_of(settings)):
+                changes = self._app.reload(settings)
             self._sequel.change(settings)
         except SentinelTunnelError as error:
             self._last_reload_good = False
             logger.error(Event("reload_refused", why="; ".join(str(error).splitlines()), means="nothing has changed"))
+            raise
+        except Exception:
+            self._last_reload_good = False
+            logger.exception("a reload failed")
             raise
         finally:
             self._systemd.ready()

@@ -48,7 +48,7 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
             logger.warning(Event("not_locked", why=doubt, means="a second process will not notice this one"))
         passed = take_passed(os.environ)
         try:
-            Process(loaded, again, signals, log, clients, passed, lock).run(say, require_master, ready)
+            Process(loaded, again, signals, log, clients, passed, where, lock).run(say, require_master, ready)
         except Exception as error:
             if settings.log_file:  # else who started it sees it where the log goes
                 logger.error(Event("failed", why=error), exc_info=not isinstance(error, SentinelTunnelError))
