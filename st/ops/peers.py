@@ -2,9 +2,9 @@
 import os
 import typing as t
 
-from st.address import parse_address
+from st.address import IP, parse_address, parse_ip
 from st.ops.measures import ClientStatus
-from st.ops.sockets import IP, Owner, Row, owners_of, parse_ip, parse_rows, tables
+from st.ops.sockets import Owner, Row, owners_of, parse_rows, tables
 
 _End = t.Tuple[IP, int]
 
