@@ -11,6 +11,7 @@ from st.deadline import Deadline
 from st.errors import AlreadyRunning, LocalError, LockError
 from st.ops.kernel import kernel_text
 from st.ops.places import make_directory
+from st.ops.planted import open_own
 
 _TRIES = 100  # a cleaner that removes the file removes it once in a while, not each time
 _NAMING = 1.0  # seconds that a process may take from its lock to its name in it
@@ -18,7 +19,7 @@ _LOOK = 0.01  # seconds between two looks
 _GRACE = 5.0  # seconds from SIGTERM to SIGKILL, and from that to giving up
 
 # O_NOFOLLOW: what others put there must not lead a process of root to another file.
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Lock:
@@ -88,7 +89,7 @@ def end_holder(path: str) -> None:
 def _take(path: str) -> int:
     """Return the descriptor of the locked file; raise OSError, BlockingIOError when another process has the lock."""
     for _ in range(_TRIES):
-        descriptor = os.open(path, _FLAGS, 0o644)
+        descriptor = open_own(path, _FLAGS, 0o644)
         try:
             _check_ours(descriptor, path)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
