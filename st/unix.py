@@ -3,10 +3,24 @@ import errno
 import os
 import socket
 import stat
+import struct
 import typing as t
 
 LONGEST = 107  # bytes of a path (struct sockaddr_un)
 _PATIENCE = 2.0  # seconds for one who has the place to take a connection
+
+
+class Credentials(t.NamedTuple):
+    """The process that connected, as the kernel knows it; `pid` is 0 when it is in another PID namespace."""
+
+    pid: int
+    uid: int
+
+
+def credentials_of(sock: socket.socket) -> Credentials:
+    """Return whose the other end of a connected unix socket is."""
+    packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return Credentials(*struct.unpack("iII", packed)[:2])
 
 
 class UnixListener:

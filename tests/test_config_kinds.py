@@ -121,11 +121,11 @@ def test_a_password_is_never_in_the_message() -> None:
 ])
 def test_a_tunnel_listens_on_an_address_or_a_name(text: str, host: str) -> None:
     """IPv4, IPv6 with or without brackets, and host names."""
-    assert kinds.listen(text) == host
+    assert kinds.listen(text) == (host,)
 
 
 @pytest.mark.parametrize("text, message", [
-    ("/run/x.sock", "unix sockets are not supported yet"),
+    ("run/x.sock", "not a whole path: begin with /"),
     ("*", "write 0.0.0.0"),
     ("localhost:6379", "write the port as `port`"),
     ("", "no host"),

@@ -11,7 +11,9 @@ FILE = HEAD + "[tunnel:a]\nport = 6380\nhold = 5s\n[tunnel:b]\nport = 6390\n"
 
 
 def _ports(text: str, **more: t.Any) -> t.List[t.Tuple[str, str, int]]:
-    return [(tunnel.name, tunnel.listen, tunnel.port) for tunnel in settings(text, **more).tunnels]
+    found = settings(text, **more).tunnels
+    assert all(tunnel.port is not None and len(tunnel.listen) == 1 for tunnel in found)
+    return [(tunnel.name, tunnel.listen[0], tunnel.port or 0) for tunnel in found]
 
 
 def test_without_words_the_file_decides() -> None:
@@ -80,21 +82,21 @@ def test_a_tunnel_that_does_not_run_claims_nothing() -> None:
 
 def test_wrong_values_do_not_hide_other_problems() -> None:
     """A port or an address that is wrong is told once and claims nothing."""
-    assert problems(HEAD + "[tunnel:a]\nport = x\n[tunnel:b]\nlisten = /x\nport = 1\n[tunnel:c]\nport = 1\n") == [
+    assert problems(HEAD + "[tunnel:a]\nport = x\n[tunnel:b]\nlisten = *\nport = 1\n[tunnel:c]\nport = 1\n") == [
         "f:4: port: 'x' is not a port number",
-        "f:6: listen: '/x': unix sockets are not supported yet: write an address such as 127.0.0.1",
+        "f:6: listen: '*' is not an address: write 0.0.0.0 to listen on every interface",
     ]
 
 
 @pytest.mark.parametrize("word, message", [
     ("a=", "'' is not a port number"), ("a=b:x", "'x' is not a port number"), ("=1", "a name is missing"),
-    ("a=:1", "'' has no host"), ("a=/x:1", "'/x': unix sockets are not supported yet"), ("", "a name is missing"),
+    ("a=:1", "'' has no host"), ("a=x/y", "'x/y' is not a whole path"), ("", "a name is missing"),
 ])
 def test_a_wrong_word_is_told(word: str, message: str) -> None:
     """The word is shown with what is wrong and the forms that are right."""
     found, = problems(HEAD, names=[word])
     assert found.startswith("argument %r: %s" % (word, message))
-    assert found.endswith(": write NAME, NAME=PORT or NAME=HOST:PORT")
+    assert found.endswith(": write NAME, NAME=PORT, NAME=HOST:PORT or NAME=/PATH")
 
 
 def test_a_word_may_name_what_holds_an_equals_sign() -> None:
@@ -108,7 +110,7 @@ def test_names_that_sentinels_know_become_tunnels() -> None:
     assert result.settings.tunnels == ()
     tunnels = with_tunnels(result, ["b", "a"]).tunnels
     assert [(tunnel.name, tunnel.master, tunnel.listen, tunnel.port, tunnel.hold) for tunnel in tunnels] == [
-        ("a", "a", "0.0.0.0", 7000, 5.0), ("b", "b", "0.0.0.0", 7001, 5.0)]
+        ("a", "a", ("0.0.0.0",), 7000, 5.0), ("b", "b", ("0.0.0.0",), 7001, 5.0)]
 
 
 def test_names_that_sentinels_know_change_nothing_beside_tunnels() -> None:

@@ -94,7 +94,8 @@ class OneTunnel:
         self.hints: t.List[str] = []
         self.server = TunnelServer(tunnel_settings(**changes), self.row, Seats(room), self.hints.append)
         self.registry = self.server.registry
-        self.address = (self.server.address.host, self.server.address.port)
+        addresses = [place for place in self.server.places if isinstance(place, Address)]
+        self.address: t.Tuple[str, int] = tuple(addresses[0]) if addresses else ("", 0)  # type: ignore[assignment]
         if node is not None:
             self.switch(node)
 
@@ -109,7 +110,8 @@ class OneTunnel:
 
     def switch(self, node: FakeRedis) -> int:
         """Make a node the master as the watcher does; return how many connections were cut."""
-        return self.registry.cut_older(self.row.adopt(target_of(node)))
+        self.row.adopt(target_of(node))
+        return self.registry.cut_stale(self.row.is_current)
 
     def closed(self, why: str) -> int:
         """Return how many connections have ended for this reason."""

@@ -2,7 +2,7 @@
 import os
 import typing as t
 
-from st.address import parse_port
+from st.address import is_path, parse_port
 from st.config.build import Sources, build
 from st.config.environment import CONFIG, TUNNELS, as_utf8, read_environment, read_tunnels
 from st.config.files import FileText, read_file, reason
@@ -61,11 +61,15 @@ def with_tunnels(loaded: Loaded, names: t.Iterable[str]) -> Settings:
     """Return the settings; when they have no tunnels, with one for each master name, sorted, on ports counted up."""
     if loaded.settings.tunnels:
         return loaded.settings
-    template = loaded.template
+    template, names = loaded.template, sorted(names)
+    if len(names) > 1 and any(map(is_path, template.listen)):
+        text = "is one place, and there are %d master names (%s): write a [tunnel:NAME] for each, or listen on TCP"
+        raise ConfigError([one_line("listen", text % (len(names), ", ".join(names)))])
     tunnels = []
-    for port, name in enumerate(sorted(names), template.port):
+    for number, name in enumerate(names):
         try:
-            tunnels.append(template._replace(name=check_name(name), master=name, port=parse_port(str(port))))
+            port = None if template.port is None else parse_port(str(template.port + number))
+            tunnels.append(template._replace(name=check_name(name), master=name, port=port))
         except ValueError as error:
             raise ConfigError([one_line("master name %r" % name, "no tunnel: %s" % error)]) from error
     return loaded.settings._replace(tunnels=tuple(tunnels))

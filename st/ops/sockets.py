@@ -60,6 +60,11 @@ def owners_of(uids: t.Mapping[int, int]) -> t.Dict[int, Owner]:
     return found
 
 
+def owner_of(pid: int, uid: int) -> Owner:
+    """Return the owner of a process that is known; 0 is one that we cannot see, in another PID namespace."""
+    return Owner(pid, _program(pid), _user(uid)) if pid else Owner(None, None, _user(uid))
+
+
 def _row(row: t.Sequence[str]) -> Row:
     return Row(*_end(row[1]), *_end(row[2]), int(row[7]), int(row[9]))
 
