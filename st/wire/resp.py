@@ -16,8 +16,8 @@ MOST_ELEMENTS = 250000
 LONGEST_ERROR = 500  # characters that are kept of an error, which goes to the log, the status and waiting clients
 # hiredis makes room for as many elements as a header announces, before one of them has come; and its release 2.0 ends
 # the whole process at a map of RESP3 (which nobody asked for) that has an array as key.
-DANGEROUS_HEADER = re.compile(rb"(?:^|\n)(?:[*>|][^\r\n]{6}|[%~]\d+\r\n)")
-HEADER = re.compile(rb"(?:^|\n)[*>|](\d+)\r")
+DANGEROUS_HEADER = re.compile(rb"(?:^|\n)(?:[*>|]\+?\d{6,}|[%~]\d+\r\n)")
+HEADER = re.compile(rb"(?:^|\n)[*>|]\+?(\d+)\r")
 LONGEST_HEADER = 32  # bytes
 # Which of these a bad reply raises differs between hiredis 1.0 and 3.5.
 READER_FAULTS = (hiredis.ProtocolError, SystemError, MemoryError, ValueError, TypeError)
