@@ -9,8 +9,17 @@ from st.secret import Secret
 from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 PLACEHOLDER_HOSTS = ("", "?", "0.0.0.0", "::", "*")
+DOWN = frozenset(["s_down", "o_down", "disconnected"])  # flags of what a Sentinel cannot reach
 LONGEST_HOST = 255  # a domain name has no more
 NO_RIGHTS = ("NOAUTH", "NOPERM", "WRONGPASS", "DENIED", "ERR operation not permitted", "ERR max number of clients")
+
+
+class Listed(t.NamedTuple):
+    """A replica, as one Sentinel lists it."""
+
+    address: Address
+    down: bool  # subjectively or objectively, or the Sentinel has lost its own connection to it
+    linked: bool  # to its master
 
 
 class Answer(t.NamedTuple):
@@ -21,6 +30,7 @@ class Answer(t.NamedTuple):
     flags: t.FrozenSet[str] = frozenset()
     problem: str = ""  # why there is no master
     unknown: bool = False  # it says that it does not monitor this name
+    replicas: t.Optional[t.Tuple[Listed, ...]] = None  # None: not asked, or not told
 
 
 class Peer(t.NamedTuple):
@@ -113,6 +123,26 @@ def read_peers(reply: Reply) -> t.Optional[t.Tuple[Peer, ...]]:
         flags = entry.get("flags", "").split(",")
         found.append(Peer(address, entry.get("runid", ""), "s_down" in flags or "disconnected" in flags))
     return tuple(found)
+
+
+def read_replicas(reply: Reply) -> t.Optional[t.Tuple[Listed, ...]]:
+    """Return the replicas that SENTINEL REPLICAS lists, without those that have no usable address; None: no list."""
+    if not isinstance(reply, list):
+        return None
+    found = []
+    for entry in map(pairs, reply):
+        try:
+            address = read_address([entry.get("ip", "").encode(), entry.get("port", "").encode()])
+        except ValueError:
+            continue
+        down = not DOWN.isdisjoint(entry.get("flags", "").split(","))
+        found.append(Listed(address, down, entry.get("master-link-status", "ok") == "ok"))
+    return tuple(found)
+
+
+def lacks_subcommand(reply: Reply) -> bool:
+    """Tell whether a Sentinel is too old for what it was asked; the words differ between 3.2, 4.0 and 7.0."""
+    return isinstance(reply, ReplyError) and "unknown" in str(reply).lower() and "subcommand" in str(reply)
 
 
 def read_masters(reply: Reply, sentinel: str, auth_reply: Reply = None) -> t.List[t.Dict[str, str]]:

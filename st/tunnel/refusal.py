@@ -19,9 +19,9 @@ class Refused(Exception):
         self.line = line
 
 
-def no_master(master_name: str, reason: str) -> bytes:
+def no_target(wanted: str, master_name: str, reason: str) -> bytes:
     """Return the error for a client that waited in vain. Clients take LOADING for an error worth a retry."""
-    said = "LOADING sentinel-tunnel: no master for '%s' (%s). Retry." % (master_name, reason)
+    said = "LOADING sentinel-tunnel: no %s for '%s' (%s). Retry." % (wanted, master_name, reason)
     return said.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")
 
 

@@ -3,33 +3,35 @@ import errno
 import itertools
 import logging
 import os
+import select
 import socket
-import socketserver
 import threading
 import time
 import typing as t
 
-from st.address import Address
+from st.address import Address, Place
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.errors import ListenError
 from st.event import Event
-from st.sentinel.masters import MasterRow
+from st.sentinel.masters import Row
 from st.tunnel.connection import Connection, Legs, Tunnel
+from st.tunnel.door import Crowd, Guest, guest_of, is_allowed
+from st.tunnel.listeners import Listeners, Site
 from st.tunnel.refusal import FULL, LINGER, say, swallow
 from st.tunnel.registry import Registry
 from st.tunnel.upstream import Gauges
-from st.wire.dial import Endpoint, interrupt
+from st.wire.dial import Endpoint
 
 logger = logging.getLogger(__name__)
 
-BACKLOG = 1024  # the kernel caps it at somaxconn; 5, the default, drops SYNs when clients come back all at once
 LOOK = 0.5  # seconds between two signs of life of a listener thread
-PASSED_LOOK = 0.1  # the same with a passed socket: nothing else wakes the thread when it is to stop
+PASSED_LOOK = 0.1  # the same with passed sockets alone: nothing else wakes the thread when it is to stop
 PAUSE = 0.1  # seconds without accepting when descriptors or memory have run out
 NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 MOST_LINGERING = 32  # refused clients that are still being read from; st.ops.limits keeps descriptors back for them
 STARVED_AGAIN = 60.0  # seconds without a shortage after which the next one is told again
+TOLD_AGAIN = 60.0  # seconds between two lines about clients that are not allowed
 
 
 class Seats:
@@ -77,52 +79,45 @@ class Seats:
             client.close()
 
 
-class TunnelServer(socketserver.ThreadingTCPServer):
+class TunnelServer:
     """Listens for one tunnel. `start` and `stop` are for its owner; connections end by themselves or by `cut_all`."""
 
-    allow_reuse_address = True  # or a restart fails while old connections are in TIME_WAIT
-    request_queue_size = BACKLOG
-    daemon_threads = True
-    block_on_close = False  # connections are in the registry: a second list of threads would only leak (cpython#81374)
-
-    def __init__(self, settings: TunnelSettings, row: MasterRow, seats: Seats, hint: t.Callable[[str], None],
-                 passed: t.Optional[socket.socket] = None, legs: Legs = Legs()) -> None:
+    def __init__(self, settings: TunnelSettings, row: Row, seats: Seats, hint: t.Callable[[str], None],
+                 legs: Legs = Legs(), sites: t.Optional[t.Sequence[Site]] = None) -> None:
+        """Open the listening sockets, where the settings say unless `sites` does; raise ListenError."""
         self.registry = Registry()
         self.gauges = Gauges()
-        self.refused = {"limit": 0, "no_thread": 0}  # counted by the listener thread alone
+        # Counted by the listener thread alone.
+        self.refused = {"limit": 0, "no_thread": 0, "not_allowed": 0}
         self.beat = time.monotonic()  # when the listener thread last went round, read by status
         self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint, legs)
         self._seats = seats
+        self._crowd = Crowd()
         self._most = min(settings.max_connections or seats.total, seats.total)
         self._stopping = threading.Event()
         self._starved_at = -STARVED_AGAIN  # monotonic time of the last want of descriptors
-        self._passed = passed  # a listening socket that somebody else keeps open, before us and after us
+        self._told_at = -TOLD_AGAIN  # monotonic time of the last line about a client that is not allowed
+        self._listeners = Listeners(settings, settings.places if sites is None else sites)
         self._thread = self._new_thread()
-        self.address_family, address = (passed.family, None) if passed else _bind_address(settings)
-        try:
-            super().__init__(address, Connection, bind_and_activate=not passed)  # type: ignore[arg-type]
-            if passed:
-                self.socket.close()
-                self.socket = passed.dup()
-        except OSError as error:
-            where = Address(settings.listen, settings.port)
-            raise ListenError("%s: cannot listen: %s" % (where, error.strerror or error), error.errno) from error
-        self._address = Address(*self.socket.getsockname()[:2])
 
     @property
-    def address(self) -> Address:
-        """The address that it really listens on, or did."""
-        return self._address
+    def places(self) -> t.Tuple[Place, ...]:
+        """Where it really listens, or did."""
+        return self._listeners.places
+
+    @property
+    def sockets(self) -> t.List[socket.socket]:
+        """The listening sockets."""
+        return self._listeners.sockets
 
     def listens_at(self, endpoint: Endpoint) -> bool:
         """Tell whether a connection to the endpoint would end up here."""
-        mine = self.address
-        if endpoint.sockaddr[1] != mine.port:
-            return False
-        return endpoint.sockaddr[0] == mine.host or (mine.host in ("0.0.0.0", "::") and _is_local(endpoint))
+        mine = [place for place in self.places if isinstance(place, Address) and place.port == endpoint.sockaddr[1]]
+        return any(place.host == endpoint.sockaddr[0] or (place.host in ("0.0.0.0", "::") and _is_local(endpoint))
+                   for place in mine)
 
     @property
-    def row(self) -> MasterRow:
+    def row(self) -> Row:
         """The row that its connections follow."""
         return self._tunnel.row
 
@@ -136,29 +131,21 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         self._thread.start()
 
     def stop(self, deadline: Deadline) -> None:
-        """Stop accepting and close the listener; open connections stay. Twice is fine."""
+        """Stop accepting and close the listeners; open connections stay. Twice is fine."""
         if not self._stopping.is_set():
             self._stopping.set()
-            if not self._passed:  # a shutdown would end the listening of whoever passed it, too
-                interrupt(self.socket)  # wakes the listener thread at once; close() would not
+            self._listeners.interrupt()  # wakes the listener thread at once; close() would not
             if self._thread.ident is not None:
-                self.shutdown()
                 self._thread.join(deadline.left())
-            self.server_close()
+            self._listeners.close()
             self._seats.close_lingering(all_of_them=True)
 
     def resume(self) -> None:
         """Listen and accept again after `stop`; when that fails, a line in the log says so."""
         try:
-            if self._passed:
-                self.socket = self._passed.dup()
-            else:
-                self.socket = socket.socket(self.address_family, self.socket_type)
-                self.server_bind()
-                self.server_activate()
-        except OSError as error:
-            self.socket.close()
-            logger.error(Event("listen_lost", tunnel=self._tunnel.settings.name, listen=self.address, error=error,
+            self._listeners.reopen()
+        except ListenError as error:
+            logger.error(Event("listen_lost", tunnel=self._tunnel.settings.name, error=error,
                                means="reload, or restart, to listen again"))
             return
         self._stopping.clear()
@@ -166,62 +153,96 @@ class TunnelServer(socketserver.ThreadingTCPServer):
         self._thread.start()
 
     def adjust(self, settings: TunnelSettings, legs: Legs) -> None:
-        """Let other settings apply to the connections that come from now on; address and master are as before."""
+        """Let other settings apply to the connections that come from now on; places and master are as before."""
         self._tunnel = self._tunnel._replace(settings=settings, legs=legs)
         self._most = min(settings.max_connections or self._seats.total, self._seats.total)
 
     def _new_thread(self) -> threading.Thread:
-        name = "listen %s" % self._tunnel.settings.name
-        look = PASSED_LOOK if self._passed else LOOK
-        return threading.Thread(target=self.serve_forever, args=(look,), name=name, daemon=True)
+        return threading.Thread(target=self._listen, name="listen %s" % self._tunnel.settings.name, daemon=True)
 
-    def get_request(self) -> t.Tuple[socket.socket, t.Any]:
+    def _listen(self) -> None:
+        """Accept until told to stop; the listener thread."""
+        poller, sockets = select.poll(), {sock.fileno(): sock for sock in self.sockets}
+        for number in sockets:
+            poller.register(number, select.POLLIN)
+        look = LOOK if self._listeners.can_wake else PASSED_LOOK
+        while not self._stopping.is_set():
+            for number, _ in poller.poll(look * 1000):
+                if not self._stopping.is_set():
+                    self._accept(sockets[number])
+            self.beat = time.monotonic()
+            self._seats.close_lingering()
+
+    def _accept(self, listener: socket.socket) -> None:
         """Accept one client. Without descriptors: pause, or poll would report the same client for ever."""
         try:
-            return super().get_request()
-        except OSError as error:
+            client, address = listener.accept()
+        except OSError as error:  # mostly the client has gone already
             if error.errno in NO_RESOURCES:
-                if time.monotonic() - self._starved_at > STARVED_AGAIN:
-                    logger.error(Event("accept_paused", tunnel=self._tunnel.settings.name,
-                                       error=os.strerror(error.errno), means="new clients wait until some are freed"))
-                self._starved_at = time.monotonic()
-                self._stopping.wait(PAUSE)
-            raise  # socketserver goes on with the next
+                self._starve(error)
+            return
+        try:
+            self._welcome(client, address)
+        except Exception:  # a fault of ours ends this client, and no other
+            logger.exception("accepting a client of tunnel %s failed", self._tunnel.settings.name)
+            client.close()
 
-    def process_request(self, request: t.Any, client_address: t.Any) -> None:
+    def _starve(self, error: OSError) -> None:
+        if time.monotonic() - self._starved_at > STARVED_AGAIN:
+            logger.error(Event("accept_paused", tunnel=self._tunnel.settings.name,
+                               error=os.strerror(error.errno or 0), means="new clients wait until some are freed"))
+        self._starved_at = time.monotonic()
+        self._stopping.wait(PAUSE)
+
+    def _welcome(self, client: socket.socket, address: t.Any) -> None:
         """Give a client its thread, or refuse it; nothing here may block."""
-        if len(self.registry) >= self._most or not self._seats.take():
-            return self._refuse(request, "limit")
-        connection = Connection(next(self._seats.numbers), request, str(Address(*client_address[:2])), self._tunnel)
+        settings, guest = self._tunnel.settings, guest_of(client, address)
+        if not is_allowed(guest.ip, settings.allow):
+            return self._turn_away(client, guest)
+        if len(self.registry) >= self._most:
+            return self._refuse(client, "limit", self._most)
+        if not self._crowd.enter(guest.ip, settings.max_connections_per_client):
+            return self._refuse(client, "limit", settings.max_connections_per_client)
+        if not self._seats.take():
+            self._crowd.leave(guest.ip)
+            return self._refuse(client, "limit", self._seats.total)
+        self._begin(client, guest)
+
+    def _begin(self, client: socket.socket, guest: Guest) -> None:
+        connection = Connection(next(self._seats.numbers), client, guest.name, self._tunnel, guest.credentials)
         self.registry.enter(connection)
-        thread = threading.Thread(target=self._serve, args=(connection,), daemon=True,
+        thread = threading.Thread(target=self._serve, args=(connection, guest), daemon=True,
                                   name="%s #%d" % (self._tunnel.settings.name, connection.id))
         try:
             thread.start()
         except RuntimeError as error:  # can't start new thread: this client is lost, no other
             self.registry.leave(connection, "error")
-            self._seats.give_back()
+            self._give_back(guest)
             logger.error(Event("no_thread", tunnel=self._tunnel.settings.name, error=error))
-            self._refuse(request, "no_thread")
+            self._refuse(client, "no_thread", self._most)
 
-    def service_actions(self) -> None:
-        """Called by serve_forever each time it went round, twice a second at least."""
-        self.beat = time.monotonic()
-        self._seats.close_lingering()
-
-    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
-        """Log a fault of ours; the client was closed by socketserver."""
-        logger.exception("accepting a client of tunnel %s failed", self._tunnel.settings.name)
-
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: Connection, guest: Guest) -> None:
         try:
             connection.run()
         finally:
-            self._seats.give_back()
+            self._give_back(guest)
 
-    def _refuse(self, client: socket.socket, why: str) -> None:
+    def _give_back(self, guest: Guest) -> None:
+        self._crowd.leave(guest.ip)
+        self._seats.give_back()
+
+    def _turn_away(self, client: socket.socket, guest: Guest) -> None:
+        """Close a client that is not allowed, without a word: it may be anybody."""
+        client.close()
+        self.refused["not_allowed"] += 1
+        if time.monotonic() - self._told_at > TOLD_AGAIN:
+            self._told_at = time.monotonic()
+            logger.info(Event("not_allowed", tunnel=self._tunnel.settings.name, client=guest.name,
+                              refused=self.refused["not_allowed"], means="the setting allow does not list it"))
+
+    def _refuse(self, client: socket.socket, why: str, limit: int) -> None:
         self.refused[why] += 1
-        logger.debug(Event("refused", tunnel=self._tunnel.settings.name, why=why, limit=self._most))
+        logger.debug(Event("refused", tunnel=self._tunnel.settings.name, why=why, limit=limit))
         if self._tunnel.legs.client is None and self._tunnel.settings.tls != "passthrough":
             say(client, FULL)  # in TLS it would be garbage, and a handshake would take too long here
         self._seats.linger(client)
@@ -235,12 +256,3 @@ def _is_local(endpoint: Endpoint) -> bool:
         except OSError:
             return False
     return True
-
-
-def _bind_address(settings: TunnelSettings) -> t.Tuple[t.Any, t.Any]:
-    """Return family and socket address to listen on; raise ListenError when the host is no address of this host."""
-    try:
-        found = socket.getaddrinfo(settings.listen, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise ListenError("%s: cannot listen: %s" % (Address(settings.listen, settings.port), error)) from error
-    return found[0][0], found[0][4]

@@ -20,7 +20,7 @@ MOST_APART = 4  # connections of our own at a time for each tunnel; st.ops.limit
 
 
 class NotMaster(PeerError):
-    """The node was reached and says that it is no master, or does not tell where that is demanded."""
+    """The node was reached and says that it is no master (no replica), or does not tell where that is demanded."""
 
 
 class Prepared(t.NamedTuple):
@@ -71,7 +71,7 @@ def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patie
         gauges.role_checks.count("error")
         raise
     gauges.role_checks.count(_RESULTS.get(role.name, "error"))
-    _demand_master(role, target, settings.role_check == "strict")
+    _demand_role(role, target, settings.role_check == "strict")
     return Prepared(leg, conversation.rest())
 
 
@@ -113,8 +113,8 @@ class Apart(t.NamedTuple):
         return ask_role(conversation, patience)
 
 
-def _demand_master(role: Role, target: Target, strict: bool) -> None:
-    if role.name == MASTER or (role.name == UNKNOWN and not strict):
+def _demand_role(role: Role, target: Target, strict: bool) -> None:
+    if role.name == target.role or (role.name == UNKNOWN and not strict):
         return
     said = "does not tell its role: %s" % role.detail if role.name == UNKNOWN else "says that it is %s" % role.name
     raise NotMaster("%s: %s" % (target.address, said))
