@@ -6,6 +6,7 @@ import typing as t
 from st.address import Address, parse_port
 from st.errors import PeerGarbage, PeerRefused
 from st.secret import Secret
+from st.wire.login import refusal_of_auth
 from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 PLACEHOLDER_HOSTS = ("", "?", "0.0.0.0", "::", "*")
@@ -158,7 +159,7 @@ def _read_error(error: str, sentinel: str, auth_reply: Reply) -> Answer:
     if error.startswith("IDONTKNOW"):  # Redis 2.6 to 2.8.6
         return Answer(problem="it does not monitor this name", unknown=True)
     if error.startswith(NO_RIGHTS):
-        hint = "; AUTH said: %s" % auth_reply if isinstance(auth_reply, ReplyError) else ""
+        hint = "; AUTH said: %s" % refusal_of_auth(auth_reply) if isinstance(auth_reply, ReplyError) else ""
         raise PeerRefused("%s: this Sentinel refuses us: %s%s" % (sentinel, error, hint), error.encode())
     if "unknown command" in error.lower():
         raise PeerGarbage("%s: is no Sentinel (a plain Redis?): %s" % (sentinel, error))
