@@ -35,7 +35,7 @@ class ReplicaFollower:
 
     def __init__(self, tunnel: TunnelSettings, row: ReplicaRow, nat_map: NatMap,
                  probe: t.Callable[[str, Address], None], on_stale: t.Callable[[str, int], int],
-                 min_sentinels: int = 0, serve_outage: bool = True) -> None:
+                 min_sentinels: int = 0, serve_outage: bool = True, calm_after: float = CALM_AFTER) -> None:
         self.tunnel = tunnel
         self.row = row
         self._translate = nat_map.apply
@@ -45,6 +45,7 @@ class ReplicaFollower:
         self._roles = Roles(functools.partial(probe, tunnel.name), PATIENCE + 2 * tunnel.connect_timeout)
         self._opinions: t.Dict[Address, Opinion] = {}  # what the Sentinels said of each replica in the last round
         self._told: t.Optional[int] = None  # how many Sentinels listed replicas then; None: no round has ended yet
+        self._calm_after = calm_after
         self._calm = False
         self._lacking = ""  # what new clients get for want of replicas, in words; "" while there are some
         self.state = ""  # as of a `Condition`
@@ -85,8 +86,8 @@ class ReplicaFollower:
         """Decide on what is known so far: who is used, who is left in peace, who is cut."""
         self._master.consider(round)
         been_well = time.monotonic() - self._master.unusual_at
-        if self._master.settled or been_well < CALM_AFTER:  # else this round has not yet told how the master is
-            self._calm = been_well >= CALM_AFTER
+        if self._master.settled or been_well < self._calm_after:  # else this round has not told how the master is yet
+            self._calm = been_well >= self._calm_after
         if round.complete:
             self._read(round)
         if self._told is not None:
