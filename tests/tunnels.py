@@ -6,7 +6,7 @@ import struct
 import time
 import typing as t
 
-from st.address import Address, parse_address
+from st.address import Address, Place, parse_address
 from st.app import App
 from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
@@ -170,6 +170,20 @@ def running(world: World, *names: str, **changes: t.Any) -> t.Iterator[Running]:
     with Running(world_settings(world, names, **changes)) as made:
         made.wait_master(world.master)
         yield made
+
+
+def connect_to(place: Place) -> socket.socket:
+    """Return a client of an address or a unix socket, on which nothing takes longer than 20 seconds."""
+    if isinstance(place, Address):
+        return socket.create_connection(place, timeout=20 * FACTOR)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(20 * FACTOR)
+    try:
+        sock.connect(place)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def ask(sock: socket.socket, *words: t.Union[str, bytes]) -> bytes:
