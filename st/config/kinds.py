@@ -173,7 +173,7 @@ def listen(text: str) -> t.Tuple[str, ...]:
 
 
 def _socket_path(text: str) -> str:
-    found = os.path.normpath(path(text) or "")
+    found = os.path.normpath(path(text) or "").replace("//", "/")  # two at the beginning are kept (POSIX)
     if not os.path.isabs(found):
         raise ValueError("%r is not a whole path: begin with / (with commas between several places)" % text)
     if len(os.fsencode(found)) > LONGEST:
