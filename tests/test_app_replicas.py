@@ -34,6 +34,10 @@ class Reading(Running):
         super().__init__(world_settings(world, **dict({"role": "replica", "poll": 0.1}, **changes)))
         self.world = world
 
+    def __enter__(self) -> "Reading":
+        super().__enter__()
+        return self
+
     def wait_for(self, *nodes: FakeRedis) -> None:
         """Wait until new connections go to these nodes."""
         wait_until(lambda: self.tunnel().master == names(nodes) and self.tunnel().state == "up", "is up")

@@ -40,6 +40,11 @@ class TunnelStatus(t.NamedTuple):
     bytes_to_client: int
     reason: str
 
+    @property
+    def wanted(self) -> str:
+        """In a word, what its connections are to go to."""
+        return "replica" if self.role == "replica" else "master"
+
     def as_dict(self) -> t.Dict[str, t.Any]:
         """Return the values under the names of the schema."""
         return dict(self._asdict(), refused=dict(self.refused), closed=dict(self.closed))
@@ -115,6 +120,8 @@ def _troubles(status: ProcessStatus) -> t.List[t.Tuple[str, str]]:
     answering = sum(sentinel.up for sentinel in status.sentinels)
     found = [] if status.tunnels else [("no tunnel", "add [tunnel:NAME] to the configuration")]
     found += [_without_master(tunnel, answering) for tunnel in status.tunnels if tunnel.state != UP]
+    found += [_on_master(tunnel) for tunnel in status.tunnels if tunnel.state == UP and tunnel.wanted == "replica"
+              and tunnel.reason]
     found += [_full(tunnel) for tunnel in status.tunnels if tunnel.clients >= tunnel.max_connections]
     found += [_split(tunnel, answering) for tunnel in status.tunnels
               if tunnel.state == UP and tunnel.sentinels_agreeing < answering]
@@ -123,7 +130,7 @@ def _troubles(status: ProcessStatus) -> t.List[t.Tuple[str, str]]:
 
 
 def _without_master(tunnel: TunnelStatus, answering: int) -> t.Tuple[str, str]:
-    what = "is starting" if tunnel.state == STARTING else "has no master"
+    what = "is starting" if tunnel.state == STARTING else "has no %s" % tunnel.wanted
     held = " (%d held)" % tunnel.held if tunnel.held else ""
     reason = ": " + plain(tunnel.reason) if tunnel.reason else ""
     if not answering:
@@ -131,6 +138,11 @@ def _without_master(tunnel: TunnelStatus, answering: int) -> t.Tuple[str, str]:
     else:
         step = next_step(tunnel.reason) or "`sentinel-tunnel masters` tells what the Sentinels know"
     return "tunnel %s %s%s%s" % (plain(tunnel.name), what, held, reason), step
+
+
+def _on_master(tunnel: TunnelStatus) -> t.Tuple[str, str]:
+    what = "tunnel %s has no replica, its clients get the master: %s" % (plain(tunnel.name), plain(tunnel.reason))
+    return what, "ask a Sentinel: SENTINEL REPLICAS " + plain(tunnel.master_name)
 
 
 def _full(tunnel: TunnelStatus) -> t.Tuple[str, str]:

@@ -78,15 +78,15 @@ def test_readers_while_the_master_dies(bed: Bed) -> None:
 def test_a_reader_of_the_replica_that_stays() -> None:
     """Its connection lives through the failover, where Sentinel does not end it; those to the promoted node end."""
     # To Sentinel the command is renamed, or its transaction with SLAVEOF would fail as a whole.
-    with Bed(redis_options={"rename-command": 'CLIENT ""'}, sentinel_options={"rename-command": "CLIENT EXISTS"}) as bed:
-        with reading(bed) as tunnel, contextlib.ExitStack() as stack:
-            found = open_some(bed, tunnel, stack)
-            assert {len(talks) for talks in found.values()} == {2} and len(found) == 2
-            new = bed.failover(NAME)
-            wait_until(lambda: all(map(has_ended, found[new])), "the readers of the new master were not sent away")
-            stayed, = set(found) - {new}
-            assert [talk.call("PING") for talk in found[stayed]] == ["PONG", "PONG"]
-            assert {talks[0].call("ROLE")[0] for talks in open_some(bed, tunnel, stack, 4).values()} == {"slave"}
+    options = {"redis_options": {"rename-command": 'CLIENT ""'}, "sentinel_options": {"rename-command": "CLIENT EXISTS"}}
+    with Bed(**options) as bed, reading(bed) as tunnel, contextlib.ExitStack() as stack:
+        found = open_some(bed, tunnel, stack)
+        assert {len(talks) for talks in found.values()} == {2} and len(found) == 2
+        new = bed.failover(NAME)
+        wait_until(lambda: all(map(has_ended, found[new])), "the readers of the new master were not sent away")
+        stayed, = set(found) - {new}
+        assert [talk.call("PING") for talk in found[stayed]] == ["PONG", "PONG"]
+        assert {talks[0].call("ROLE")[0] for talks in open_some(bed, tunnel, stack).values()} == {"slave"}
 
 
 def test_a_replica_without_its_link(bed: Bed) -> None:
