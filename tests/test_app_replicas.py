@@ -10,7 +10,7 @@ import pytest
 from st.deadline import Deadline
 from st.nat import parse_nat_map
 from tests.fakes import FakeRedis, Replica, World
-from tests.tunnels import Running, ask, until_ended, world_settings
+from tests.tunnels import OneTunnel, Running, ask, target_of, until_ended, world_settings
 from tests.waiting import wait_until
 
 PONG = b"+PONG\r\n"
@@ -134,6 +134,49 @@ def test_a_replica_that_dies_leaves_its_clients_to_the_other(world: World) -> No
         dead.close()
         assert until_ended(found[dead][0]) == b""
         assert set(app.open(stack, 4)) == {other}
+
+
+def test_a_full_replica_sends_nobody_away(world: World) -> None:
+    """It refuses new connections while ours goes on: who comes to it gets another at once, not an error."""
+    full, other = world.replicas
+    with Reading(world) as app, contextlib.ExitStack() as stack:
+        app.wait_for(*world.replicas)
+        full.greeting = b"-ERR max number of clients reached\r\n"
+        assert set(app.open(stack, 6)) == {other}
+        assert "cannot connect" not in app.tunnel().reason and app.tunnel().closed == {}
+
+
+def test_a_hung_replica_is_not_waited_for(world: World) -> None:
+    """Longer than connect_timeout, though a client would be held for much longer."""
+    hung, other = world.replicas
+    with Reading(world, connect_timeout=0.5, hold=600.0) as app, contextlib.ExitStack() as stack:
+        app.wait_for(*world.replicas)
+        hung.fault = "silence"
+        assert set(app.open(stack, 4)) == {other}
+
+
+def test_a_write_to_a_replica_alarms_nobody(fake_redis: t.Callable[..., FakeRedis]) -> None:
+    """READONLY is the right answer: the Sentinels need not be asked because of it."""
+    node = fake_redis(role="slave")
+    with OneTunnel() as tunnel, tunnel.connect() as client:
+        tunnel.row.adopt(target_of(node)._replace(role="slave"))
+        assert ask(client, "SET", "k", "v").startswith(b"-READONLY")
+        assert ask(client, "PING") == PONG and tunnel.hints == []
+
+
+def test_a_reload_leaves_readers_alone(world: World) -> None:
+    """Another setting of the process: connections and places stay; another role replaces the tunnel."""
+    made = world_settings(world, role="replica", poll=0.1)
+    with Reading(world) as app, contextlib.ExitStack() as stack:
+        app.wait_for(*world.replicas)
+        found = app.open(stack, 2)
+        app.app.reload(made._replace(poll=0.2))
+        app.wait_for(*world.replicas)
+        assert [ask(clients[0], "PING") for clients in found.values()] == [PONG, PONG]
+        changes = app.app.reload(made._replace(tunnels=(made.tunnels[0]._replace(role="master"),)))
+        assert changes.replaced == ("mymaster",)
+        assert [until_ended(clients[0]) for clients in found.values()] == [b"", b""]
+        app.wait_master(world.master)
 
 
 def test_without_replicas_the_master_is_used(world: World, caplog: pytest.LogCaptureFixture) -> None:

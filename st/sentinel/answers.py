@@ -11,6 +11,7 @@ from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 PLACEHOLDER_HOSTS = ("", "?", "0.0.0.0", "::", "*")
 DOWN = frozenset(["s_down", "o_down", "disconnected"])  # flags of what a Sentinel cannot reach
+MOST_LISTED = 256  # replicas; a list that somebody made up must not keep the watcher busy
 LONGEST_HOST = 255  # a domain name has no more
 NO_RIGHTS = ("NOAUTH", "NOPERM", "WRONGPASS", "DENIED", "ERR operation not permitted", "ERR max number of clients")
 
@@ -131,7 +132,7 @@ def read_replicas(reply: Reply) -> t.Optional[t.Tuple[Listed, ...]]:
     if not isinstance(reply, list):
         return None
     found = []
-    for entry in map(pairs, reply):
+    for entry in map(pairs, reply[:MOST_LISTED]):
         try:
             address = read_address([entry.get("ip", "").encode(), entry.get("port", "").encode()])
         except ValueError:

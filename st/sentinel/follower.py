@@ -52,7 +52,8 @@ class Follower:
         self._places: t.Dict[Address, Endpoint] = {}  # where each named address was found
         self._concluded_at = time.monotonic()  # when a round last ended with all roles known
         self.condition = Condition(tunnel.name, log)
-        self.unusual_at = time.monotonic()  # when a round last ended with anything unusual, or the master changed
+        self.well = False  # this round has found the master to be one, and nobody says that it is failed over
+        self.unwell_at = time.monotonic()  # when a round last ended otherwise, or the master changed
         self.agreeing = 0  # Sentinels, read by status
         self.settled = False  # nothing unusual: the watcher need not hurry
         self.since = 0.0  # Unix time of the last adoption, read by status
@@ -64,7 +65,7 @@ class Follower:
         self.condition, self.agreeing, self.since = other.condition, other.agreeing, other.since
         self.switches, self.gaps = other.switches, other.gaps
         self._last_good, self._slave_replies = other._last_good, other._slave_replies
-        self.unusual_at = other.unusual_at
+        self.unwell_at = other.unwell_at
 
     @property
     def state(self) -> str:
@@ -77,7 +78,7 @@ class Follower:
         self._awaited = self._asked - set(self._probed)
         self._probed.clear()
         self._asked.clear()
-        self.settled = False
+        self.settled = self.well = False
         current = self.row.current()
         if current is not None:
             self._want(current.address)
@@ -163,7 +164,7 @@ class Follower:
         started = time.monotonic()
         closed = self._on_stale(self.tunnel.name, generation)
         took = time.monotonic() - started
-        gap, self._last_good, self.unusual_at = started - self._last_good, started, started
+        gap, self._last_good, self.unwell_at = started - self._last_good, started, started
         self.since = time.time()
         agreeing = "%d/%d" % (self.agreeing, round.known)
         told = dict(epoch=new.epoch, heard=round.heard, sentinels=agreeing)
@@ -199,7 +200,8 @@ class Follower:
         self._concluded_at = now
         trouble = round.trouble(self.tunnel.master)
         self.settled = verdict.choice is not None and agree and not trouble
-        self.unusual_at = self.unusual_at if self.settled else now
+        self.well = verdict.choice is not None and not trouble & FAILOVER
+        self.unwell_at = self.unwell_at if self.well else now
         self.agreeing = verdict.agreeing
         hold = self.reason_to_hold(round)
         waiting = "no reply to ROLE from %s" % ", ".join(map(str, pending)) if pending else ""

@@ -85,8 +85,8 @@ class ReplicaFollower:
     def consider(self, round: Round) -> None:
         """Decide on what is known so far: who is used, who is left in peace, who is cut."""
         self._master.consider(round)
-        been_well = time.monotonic() - self._master.unusual_at
-        if self._master.settled or been_well < self._calm_after:  # else this round has not told how the master is yet
+        been_well = time.monotonic() - self._master.unwell_at
+        if self._master.well or been_well < self._calm_after:  # else this round has not told how the master is yet
             self._calm = been_well >= self._calm_after
         if round.complete:
             self._read(round)
@@ -128,7 +128,7 @@ class ReplicaFollower:
             self._conclude(bool(use), why)
 
     def _judge(self, address: Address, told: int, in_use: bool) -> Fate:
-        lost = self._master.settled and self._roles.lost(address)  # the master was asked after the first of these
+        lost = self._master.well and self._roles.lost(address)  # the master was asked after the first of these
         seen = Seen(self._opinions.get(address, Opinion(told)), self._roles.role(address), lost, in_use)
         return judge(seen, self._calm, self.tunnel.role_check == "strict")
 

@@ -213,8 +213,10 @@ class Connection:
         with self._lock:
             self._drop_upstream()
             self._upstream = upstream = socket.socket(target.endpoint.family, socket.SOCK_STREAM)
-        patience = Deadline(max(deadline.left() or 0.0, self._tunnel.settings.connect_timeout))
-        leg, first_reply = prepare(upstream, target, self._tunnel.settings, patience, self._tunnel.gauges,
+        patience = self._tunnel.settings.connect_timeout
+        if target.role == MASTER:  # of replicas there may be another
+            patience = max(deadline.left() or 0.0, patience)
+        leg, first_reply = prepare(upstream, target, self._tunnel.settings, Deadline(patience), self._tunnel.gauges,
                                    self._check_current, self._tunnel.legs.upstream)
         with self._lock:
             self._upstream = leg

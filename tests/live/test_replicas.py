@@ -78,8 +78,8 @@ def test_readers_while_the_master_dies(bed: Bed) -> None:
 def test_a_reader_of_the_replica_that_stays() -> None:
     """Its connection lives through the failover, where Sentinel does not end it; those to the promoted node end."""
     # To Sentinel the command is renamed, or its transaction with SLAVEOF would fail as a whole.
-    options = {"redis_options": {"rename-command": 'CLIENT ""'}, "sentinel_options": {"rename-command": "CLIENT EXISTS"}}
-    with Bed(**options) as bed, reading(bed) as tunnel, contextlib.ExitStack() as stack:
+    deaf = Bed(redis_options={"rename-command": 'CLIENT ""'}, sentinel_options={"rename-command": "CLIENT EXISTS"})
+    with deaf as bed, reading(bed) as tunnel, contextlib.ExitStack() as stack:
         found = open_some(bed, tunnel, stack)
         assert {len(talks) for talks in found.values()} == {2} and len(found) == 2
         new = bed.failover(NAME)
