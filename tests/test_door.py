@@ -11,9 +11,9 @@ from st.address import parse_ip
 from st.config.kinds import networks
 from st.tunnel.door import Crowd, is_allowed
 from tests.control import short_directory
-from tests.fakes import FakeRedis, read_all
+from tests.fakes import FakeRedis, World, read_all
 from tests.fakes.server import bound_socket
-from tests.tunnels import OneTunnel, ask, connect_to, until_ended
+from tests.tunnels import OneTunnel, ask, connect_to, running, until_ended
 from tests.waiting import FACTOR, wait_until
 
 MakeRedis = t.Callable[..., FakeRedis]
@@ -148,3 +148,15 @@ def test_a_crowd_has_a_limit_for_each_address() -> None:
     assert [crowd.enter(one, 2), crowd.enter(one, 2), crowd.enter(one, 2)] == [True, True, False]
     assert crowd.enter(parse_ip("10.0.0.2"), 1) and not crowd.enter(other, 1)
     assert crowd.enter(one, 0) and crowd.enter(None, 1) and crowd.enter(None, 1)
+
+
+def test_the_status_tells_how_many_were_not_allowed(world: World) -> None:
+    """Beside the other reasons; a reload changes the list for those that come from then on."""
+    with running(world, allow=networks("192.0.2.1")) as app:
+        with app.connect() as client:
+            assert until_ended(client) == b""
+        wait_until(lambda: app.tunnel().refused == {"not_allowed": 1}, "it is counted")
+        made = app.app._parts.settings
+        app.app.reload(made._replace(tunnels=(made.tunnels[0]._replace(allow=networks("127.0.0.0/8")),)))
+        with app.connect() as client:
+            assert ask(client, "PING") == b"+PONG\r\n"
