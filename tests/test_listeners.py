@@ -9,8 +9,10 @@ import typing as t
 import pytest
 
 from st.address import Address
+from st.config.kinds import networks
 from st.deadline import Deadline
 from st.errors import ListenError
+from st.secret import Secret
 from st.sentinel.masters import MasterRow
 from st.tunnel.listeners import Listeners
 from st.tunnel.server import Seats, TunnelServer
@@ -181,6 +183,21 @@ def test_all_places_or_none(path: str) -> None:
         assert caught.value.address == ("127.0.0.2", port)
         assert not os.path.exists(path)
         bound_socket(("127.0.0.1", port)).close()
+
+
+def test_a_passed_socket_opens_no_door_to_a_login() -> None:
+    """The configuration forbids login = yes beyond this host without `allow`; systemd may pass any socket."""
+    login = dict(login=True, redis_password=Secret("x"))  # type: t.Dict[str, t.Any]
+    with socket.socket() as passed, socket.socket() as local:
+        for sock, host in ((passed, "0.0.0.0"), (local, "127.0.0.1")):
+            sock.bind((host, 0))
+            sock.listen(1)
+        with pytest.raises(ListenError, match="login = yes would let every host use Redis without a password"):
+            Listeners(tunnel_settings(**login), [local, passed])
+        with contextlib.closing(Listeners(tunnel_settings(allow=networks("10.0.0.0/8"), **login), [passed])):
+            pass
+        with contextlib.closing(Listeners(tunnel_settings(**login), [local])) as made:
+            assert made.places == (local.getsockname(),)
 
 
 def test_it_listens_again_in_the_same_places(fake_redis: MakeRedis, path: str) -> None:

@@ -65,7 +65,7 @@ def test_a_replica_is_found_out_with_the_login(node: FakeRedis) -> None:
 
 @pytest.mark.parametrize("said, told", [
     (Error("WRONGPASS invalid username-password pair or user is disabled."), "WRONGPASS invalid username-password"),
-    (REPEATS, "ERR unknown command 'AUTH': check"), (Error("ERR I heard hunter2"), "words that hold the password"),
+    (REPEATS, "ERR unknown command 'AUTH'; check"), (Error("ERR I heard hunter2"), "words that hold the password"),
     ([b"OK"], "not OK")])
 def test_a_refused_login_is_told_at_once(
         node: FakeRedis, caplog: pytest.LogCaptureFixture, said: t.Any, told: str) -> None:
@@ -75,7 +75,7 @@ def test_a_refused_login_is_told_at_once(
             tunnel.connect() as client:
         line = read_all(client).decode("ascii")
         assert line.startswith("-ERR sentinel-tunnel: %s:%d refuses the login of user 'app': " % node.address)
-        assert told in line and line.endswith(": check redis_user and redis_password of the tunnel\r\n")
+        assert told in line and line.endswith("; check redis_user and redis_password of the tunnel\r\n")
         wait_until(lambda: tunnel.closed("connect_failed") == 1, "it is counted")
     texts = [record.getMessage() for record in caplog.records]
     assert len([text for text in texts if text.startswith("login_refused tunnel=mymaster why=")]) == 1

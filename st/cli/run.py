@@ -25,7 +25,7 @@ def run(context: click.Context, names: t.Sequence[str]) -> None:
     """Run tunnels in the foreground, or with --daemon in the background; the log goes to standard error.
 
     Without a name and without a tunnel in the configuration, the Sentinels are asked for their names; ports count up
-    from --port.
+    from --port. NAME=/PATH listens on a unix socket.
     """
     if wants_daemon(context):
         context.exit(_run_detached(context, names))

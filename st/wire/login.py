@@ -21,7 +21,7 @@ def log_in(conversation: Conversation, user: t.Optional[str], password: Secret, 
     if password.reveal() in said:
         said = "in words that hold the password"
     said = "%s refuses the login%s: %s" % (conversation.peer, " of user '%s'" % user if user else "", said)
-    line = "ERR sentinel-tunnel: %s: check redis_user and redis_password of the tunnel" % said
+    line = "ERR sentinel-tunnel: %s; check redis_user and redis_password of the tunnel" % said
     raise PeerRefused(said, line.encode("ascii", "backslashreplace"))
 
 
