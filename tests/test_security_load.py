@@ -65,7 +65,8 @@ class Attacked(t.NamedTuple):
     def tunnel(self) -> t.Dict[str, t.Any]:
         """Return the status of the plain tunnel."""
         status = json.loads(run_on(self.program.control, "status", "--json").out)
-        return {tunnel["name"]: tunnel for tunnel in status["tunnels"]}["plain"]
+        found: t.List[t.Dict[str, t.Any]] = [each for each in status["tunnels"] if each["name"] == "plain"]
+        return found[0]
 
 
 @pytest.fixture

@@ -6,6 +6,11 @@ import typing as t
 
 import pytest
 
+from st.address import Address
+from st.secret import Secret
+from st.sentinel.answers import Credentials
+from st.sentinel.client import SentinelClient
+from tests.certificates import self_signed
 from tests.control import run_on
 from tests.fakes import World
 from tests.fakes.connection import Connection
@@ -14,6 +19,7 @@ from tests.fakes.wire import Command, Error
 from tests.live.node import free_port
 from tests.programs import Program
 from tests.test_security_resp import BOMBS
+from tests.tls_ends import presenting, served, trusting
 from tests.tunnels import ask, until_ended
 from tests.waiting import FACTOR, wait_until
 
@@ -139,3 +145,17 @@ def test_names_of_masters_are_shown_plain(world: World, tmp_path: pathlib.Path) 
         assert program.code() == 0 and re.match(r"[ -~\n]*\Z", program.out) and "\\x1b" in program.out
     with Program(tmp_path, "run", "-s", seed, "-p", str(free_port())) as program:
         assert program.code() == 78 and re.match(r"[ -~\n]*\Z", program.log)
+
+
+def test_no_password_is_said_before_the_certificate_fits() -> None:
+    """Whoever stands in the way of a Sentinel's address learns nothing: TLS fails before we log in."""
+    heard: t.List[bytes] = []
+
+    def pose(sock: socket.socket) -> None:
+        with presenting(self_signed()).wrap_socket(sock, server_side=True) as client:
+            heard.append(client.recv(1000))
+
+    with served(pose) as address:
+        client = SentinelClient(Address(*address), Credentials(None, Secret("hidden"), trusting()))
+        report = client.report(["mymaster"], 20 * FACTOR)
+    assert "its certificate is " in report.error and not any(heard)
