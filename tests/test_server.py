@@ -147,6 +147,26 @@ def test_without_descriptors_new_clients_wait(fake_redis: MakeRedis, expect_erro
         assert len(lines.texts) == 1
 
 
+def test_a_listening_socket_that_broke_costs_no_cpu(expect_error: Expect) -> None:
+    """Whoever passed it has shut it down: the log says so, once, and the thread neither ends nor spins."""
+    expect_error("accept_paused tunnel=mymaster error=\"Invalid argument\"")
+    with socket.socket() as passed, Lines("st.tunnel.server", logging.ERROR) as lines:
+        passed.bind(("127.0.0.1", 0))
+        passed.listen(1)
+        server = TunnelServer(tunnel_settings(), MasterRow("m", "m"), Seats(1), lambda detail: None, sites=[passed])
+        server.start()
+        passed.shutdown(socket.SHUT_RDWR)
+        wait_until(lambda: lines.texts, "the pause is logged")
+        used = time.process_time()
+        be_busy(1.0)  # a listener that spins would use this second
+        used = time.process_time() - used
+        first = server.beat
+        wait_until(lambda: server.beat > first, "the heart beats")
+        server.stop(Deadline(20))
+    assert used < 0.4, "%.2f s of CPU to wait" % used
+    assert len(lines.texts) == 1
+
+
 def test_without_a_thread_one_client_is_lost(fake_redis: MakeRedis, expect_error: Expect) -> None:
     """The kernel refuses a new thread: that client is told, its seat is free, the others go on."""
     expect_error("no_thread tunnel=mymaster")

@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 LOOK = 0.5  # seconds between two signs of life of a listener thread
 PASSED_LOOK = 0.1  # the same with passed sockets alone: nothing else wakes the thread when it is to stop
-PAUSE = 0.1  # seconds without accepting when descriptors or memory have run out
+PAUSE = 0.1  # seconds without accepting when that fails, as when descriptors or memory have run out
 NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 MOST_LINGERING = 32  # refused clients that are still being read from; st.ops.limits keeps descriptors back for them
-STARVED_AGAIN = 60.0  # seconds without a shortage after which the next one is told again
+STARVED_AGAIN = 60.0  # seconds without a pause after which the next one is told again
 TOLD_AGAIN = 60.0  # seconds between two lines about clients that are not allowed
 
 
@@ -95,7 +95,7 @@ class TunnelServer:
         self._crowd = Crowd()
         self._most = min(settings.max_connections or seats.total, seats.total)
         self._stopping = threading.Event()
-        self._starved_at = -STARVED_AGAIN  # monotonic time of the last want of descriptors
+        self._starved_at = -STARVED_AGAIN  # monotonic time of the last pause
         self._told_at = -TOLD_AGAIN  # monotonic time of the last line about a client that is not allowed
         self._listeners = Listeners(settings, settings.places if sites is None else sites)
         self._thread = self._new_thread()
@@ -174,12 +174,14 @@ class TunnelServer:
             self._seats.close_lingering()
 
     def _accept(self, listener: socket.socket) -> None:
-        """Accept one client. Without descriptors: pause, or poll would report the same client for ever."""
+        """Accept one client. Where that cannot be done: pause, or poll would report the same one for ever."""
         try:
             client, address = listener.accept()
-        except OSError as error:  # mostly the client has gone already
-            if error.errno in NO_RESOURCES:
-                self._starve(error)
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # it has gone already
+        except OSError as error:
+            if not self._stopping.is_set():
+                self._pause(error)
             return
         try:
             self._welcome(client, address)
@@ -187,10 +189,12 @@ class TunnelServer:
             logger.exception("accepting a client of tunnel %s failed", self._tunnel.settings.name)
             client.close()
 
-    def _starve(self, error: OSError) -> None:
+    def _pause(self, error: OSError) -> None:
+        # Else the socket itself is of no use, such as one that whoever passed it has shut down.
+        until = "some are freed" if error.errno in NO_RESOURCES else "this is over"
         if time.monotonic() - self._starved_at > STARVED_AGAIN:
             logger.error(Event("accept_paused", tunnel=self._tunnel.settings.name,
-                               error=os.strerror(error.errno or 0), means="new clients wait until some are freed"))
+                               error=os.strerror(error.errno or 0), means="new clients wait until %s" % until))
         self._starved_at = time.monotonic()
         self._stopping.wait(PAUSE)
 
