@@ -151,6 +151,7 @@ def test_replicas() -> None:
     ill = sibling("r2", "2", flags="slave,disconnected") + [b"master-link-status", b"err"]
     assert read_replicas([sibling("r1", "1", flags="slave"), ill] + odd) == (
         Listed(Address("r1", 1), False, True), Listed(Address("r2", 2), True, False))
+    assert len(read_replicas([sibling("r1", str(port)) for port in range(1, 5000)]) or ()) == 256
     assert read_replicas(ReplyError("NOPERM")) is None and read_replicas([]) == ()
 
 

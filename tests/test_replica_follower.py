@@ -1,6 +1,7 @@
 """Following replicas: what rounds and roles do to the places, to connections and to the log."""
 import logging
 import socket
+import threading
 import typing as t
 
 import pytest
@@ -12,11 +13,13 @@ from st.sentinel.answers import Answer, Listed, Report
 from st.sentinel.election import UNREACHABLE
 from st.sentinel.prober import Probed
 from st.sentinel.replica_follower import ReplicaFollower
+from st.sentinel.replica_roles import Roles
 from st.sentinel.replica_row import ReplicaRow
 from st.sentinel.round import Round
 from st.wire.dial import Endpoint
 from st.wire.role import MASTER, REPLICA, Role
 from tests.configs import settings
+from tests.waiting import FACTOR, wait_until
 
 M, A, B = Address("10.0.0.9", 6379), Address("10.0.0.1", 6379), Address("10.0.0.2", 6379)
 WELL, MASTERS_WORD = Role(REPLICA), Role(MASTER)
@@ -25,6 +28,7 @@ BOTH = (Listed(A, False, True), Listed(B, False, True))
 
 
 NOTHING = Deadline(0)
+LONG = 30 * FACTOR  # seconds; no test waits for it to pass
 
 
 class Case:
@@ -130,6 +134,55 @@ def test_a_master_that_is_not_heard_yet_decides_nothing() -> None:
     case.roles.update({A: UNLINKED, B: UNLINKED})
     for _ in range(4):
         assert case.round(late=[M]) == {A, B}
+
+
+def test_a_failover_that_sentinels_see_is_one() -> None:
+    """The master answers us still; what they do next cuts the links, and must not end the readers."""
+    case = Case()
+    case.round()
+    case.roles.update({A: UNLINKED, B: UNLINKED})
+    for _ in range(4):
+        assert case.round(*[said(flags=["failover_in_progress"])] * 3) == {A, B}
+
+
+def test_who_waits_at_an_old_master_is_woken() -> None:
+    """A client that could not use it, while there is no replica: the new one is there."""
+    case, waits = Case(), threading.Event()
+    case.round(*[said([])] * 3)
+    claim = case.row.claim(NOTHING)
+    assert claim.target is not None and claim.target.address == M
+
+    def stay() -> bool:  # asked with the lock held, which is free again when it waits
+        waits.set()
+        return False
+
+    waiter = threading.Thread(target=lambda: case.row.wait_stale(claim, Deadline(LONG), stay), daemon=True)
+    waiter.start()
+    assert waits.wait(LONG)
+    case.roles[A] = MASTERS_WORD
+    case.round(*[said([], A, 2)] * 3)
+    waiter.join(LONG)
+    assert not waiter.is_alive()
+
+
+def test_connections_to_replicas_are_kept() -> None:
+    """They are asked in each round: those to them and the master, and no others, are worth a connection."""
+    case = Case()
+    case.round()
+    assert case.follower.wanted() == {M, A, B}
+    case.round(*[said(BOTH[:1])] * 3)
+    case.round(*[said(BOTH[:1])] * 3)
+    assert case.follower.wanted() == {M, A}
+
+
+def test_a_node_that_never_answers_is_not_reached() -> None:
+    """Such as in a name lookup, which has no end."""
+    roles = Roles(lambda address: None, 0.0)
+    assert roles.role(A) is None
+    roles.ask(A)
+    assert wait_until(lambda: roles.role(A), "it has been silent for too long") == Role(UNREACHABLE, "no reply to ROLE")
+    roles.take(probed(A, WELL))
+    assert roles.role(A) == WELL
 
 
 def test_only_sentinels_that_know_the_master_are_heard() -> None:

@@ -89,6 +89,15 @@ def test_a_kept_replica_gets_no_clients() -> None:
     assert row.places() == (B,)
 
 
+def test_a_kept_replica_is_opened_again() -> None:
+    """It is the same stay: its connections count, and are current."""
+    row = row_of(A)
+    claims = [row.claim(NOW) for _ in range(2)]
+    row_of(B, keep=[A], row=row)
+    assert row.update([A, B], set(), True, False, "") == ((A,), (), False)
+    assert all(map(row.is_current, claims)) and set(row.targets()) == {A, B}
+
+
 def test_a_kept_replica_that_ends_is_told() -> None:
     """It had connections: they are cut."""
     row = row_of(A)
@@ -140,10 +149,16 @@ def test_a_failed_one_is_avoided() -> None:
 
 def test_who_waits_for_a_change_is_woken() -> None:
     """When its own replica leaves."""
-    row = row_of(A)
+    row, waits = row_of(A), threading.Event()
     claim = row.claim(NOW)
-    waiter = threading.Thread(target=lambda: row.wait_stale(claim, LONG), daemon=True)
+
+    def stay() -> bool:  # asked with the lock held, which is free again when it waits
+        waits.set()
+        return False
+
+    waiter = threading.Thread(target=lambda: row.wait_stale(claim, LONG, stay), daemon=True)
     waiter.start()
+    assert waits.wait(30 * FACTOR)
     row_of(B, row=row)
     waiter.join(30 * FACTOR)
     assert not waiter.is_alive()
