@@ -56,6 +56,15 @@ def test_it_logs_in_without_a_role_check_too(node: FakeRedis) -> None:
     assert node.commands == [[b"AUTH", PASSWORD.encode()], [b"PING"]]
 
 
+def test_no_connection_apart_is_needed(node: FakeRedis) -> None:
+    """A user that may not ask for the role may not do so elsewhere either."""
+    for name in ("ROLE", "INFO", "HELLO"):
+        node.replies[name] = Error("NOPERM this user has no permissions")
+    with OneTunnel(node, **LOGIN) as tunnel, tunnel.connect() as client:
+        assert ask(client, "PING") == b"+PONG\r\n"
+    assert node.accepted == 1
+
+
 def test_a_replica_is_found_out_with_the_login(node: FakeRedis) -> None:
     """The role is asked as that user; strict is content with it."""
     node.role = "slave"
