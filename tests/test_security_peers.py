@@ -64,7 +64,8 @@ def pinged(port: int) -> bytes:
         return ask(client, "PING")
 
 
-@pytest.mark.parametrize("bomb", sorted(BOMBS) + ["events"])
+@pytest.mark.parametrize("bomb", ["1 GB announced", "a line without an end", "large and nested", "endless replies",
+                                  "events"])
 def test_a_sentinel_that_sends_bombs(world: World, tmp_path: pathlib.Path, bomb: str) -> None:
     """One of three sends them for each question, or events without an end: clients are served, memory is bounded."""
     message = b"*3\r\n$7\r\nmessage\r\n$5\r\n+tilt\r\n$1\r\nx\r\n"
