@@ -156,7 +156,7 @@ def test_who_waits_at_an_old_master_is_woken() -> None:
         waits.set()
         return False
 
-    waiter = threading.Thread(target=lambda: case.row.wait_stale(claim, Deadline(LONG), stay), daemon=True)
+    waiter = threading.Thread(target=lambda: case.row.wait_stale(claim, Deadline(3600), stay), daemon=True)
     waiter.start()
     assert waits.wait(LONG)
     case.roles[A] = MASTERS_WORD

@@ -11,7 +11,7 @@ from st.wire.dial import Endpoint
 from st.wire.role import MASTER, REPLICA
 from tests.waiting import FACTOR
 
-LONG, NOW = Deadline(30 * FACTOR), Deadline(0)
+FOREVER, NOW = Deadline(3600), Deadline(0)
 
 
 def target(port: int, role: str = REPLICA) -> Target:
@@ -53,7 +53,7 @@ def test_many_at_once_are_spread_evenly() -> None:
     row, ports = ReplicaRow("tunnel", "mymaster"), []  # type: t.Tuple[ReplicaRow, t.List[int]]
 
     def take() -> None:
-        claimed = row.claim(LONG).target
+        claimed = row.claim(FOREVER).target
         ports.append(claimed.address.port if claimed else 0)
 
     threads = [threading.Thread(target=take, daemon=True) for _ in range(40)]
@@ -131,7 +131,7 @@ def test_held() -> None:
     row = row_of(A, held=True)
     assert row.claim(NOW).target is None and row.targets() == (A,)
     claims: t.List[t.Optional[Target]] = []
-    waiter = threading.Thread(target=lambda: claims.append(row.claim(LONG).target), daemon=True)
+    waiter = threading.Thread(target=lambda: claims.append(row.claim(FOREVER).target), daemon=True)
     waiter.start()
     row_of(A, row=row)
     waiter.join(30 * FACTOR)
@@ -156,7 +156,7 @@ def test_who_waits_for_a_change_is_woken() -> None:
         waits.set()
         return False
 
-    waiter = threading.Thread(target=lambda: row.wait_stale(claim, LONG, stay), daemon=True)
+    waiter = threading.Thread(target=lambda: row.wait_stale(claim, FOREVER, stay), daemon=True)
     waiter.start()
     assert waits.wait(30 * FACTOR)
     row_of(B, row=row)
