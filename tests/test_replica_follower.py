@@ -91,6 +91,30 @@ def test_replicas_are_asked_and_used(caplog: pytest.LogCaptureFixture) -> None:
     assert case.follower.settled and len(lines(caplog)) == 2 and not case.cuts
 
 
+class States(logging.Handler):
+    """Notes the state of a follower each time that it logs something."""
+
+    def __init__(self, follower: ReplicaFollower) -> None:
+        super().__init__(logging.INFO)
+        self.seen: t.List[str] = []
+        self._follower = follower
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note the state."""
+        self.seen.append(self._follower.state)
+
+
+def test_the_state_is_ahead_of_the_row(caplog: pytest.LogCaptureFixture) -> None:
+    """Who was woken because there is a replica does not read that the tunnel is starting."""
+    caplog.set_level(logging.INFO, "st")
+    case = Case()
+    states = States(case.follower)
+    logging.getLogger("st").addHandler(states)
+    case.round()
+    logging.getLogger("st").removeHandler(states)
+    assert states.seen == ["master_ok"] * 2
+
+
 def test_the_master_does_not_stand_in_before_replicas_were_asked() -> None:
     """Or the first clients after a start would all go there."""
     case = Case()

@@ -123,9 +123,12 @@ class ReplicaFollower:
         hold = self._master.reason_to_hold(round)
         why = round.in_words(hold, "" if use else self._why_none(fates, round))
         fallback = self.tunnel.replica_fallback == "master" and not pending
+        usable = not hold and (bool(use) or (fallback and self.row.master.now().target is not None))
+        if usable:
+            self.state = OK  # before the row wakes those who ask for it
         self._tell(self.row.update(use, keep, fallback, bool(hold), why), fates)
         if round.complete and not pending and (use or self._master.state):
-            self._conclude(bool(use), why)
+            self._conclude(bool(use), usable, why)
 
     def _judge(self, address: Address, told: int, in_use: bool) -> Fate:
         lost = self._master.well and self._roles.lost(address)  # the master was asked after the first of these
@@ -157,9 +160,8 @@ class ReplicaFollower:
         if changed.up or changed.down:
             self.since = time.time()
 
-    def _conclude(self, found: bool, why: str) -> None:
+    def _conclude(self, found: bool, usable: bool, why: str) -> None:
         """End a round: note how the tunnel is doing, and tell when it has lost its last replica."""
-        usable = self.row.now().target is not None
         self.state = OK if usable else NO_MASTER
         suspects = [target for target in self.row.places() if self._roles.suspect(target.address)]
         self.settled = self._master.settled and not suspects
