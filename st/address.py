@@ -1,10 +1,12 @@
-"""Addresses as people write them: host and port, with brackets around IPv6."""
+"""Addresses as people write them: host and port, with brackets around IPv6; or the path of a unix socket."""
 import ipaddress
 import re
 import typing as t
 
 SENTINEL_PORT = 26379
 REDIS_PORT = 6379
+
+IP = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 
 class Address(t.NamedTuple):
@@ -15,6 +17,24 @@ class Address(t.NamedTuple):
 
     def __str__(self) -> str:
         return ("[%s]:%d" if ":" in self.host else "%s:%d") % (self.host, self.port)
+
+
+Place = t.Union[Address, str]  # where somebody may listen: an address, or the path of a unix socket
+
+
+def is_path(text: str) -> bool:
+    """Tell whether a text that says where to listen is the path of a unix socket; no host has a slash."""
+    return "/" in text
+
+
+def unmapped(ip: IP) -> IP:
+    """Return the IPv4 address that stands in an IPv6 address, others unchanged."""
+    return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+
+
+def parse_ip(text: str) -> IP:
+    """Return a numeric address, without the interface that may stand behind it."""
+    return unmapped(ipaddress.ip_address(text.partition("%")[0]))
 
 
 def parse_port(text: str, lowest: int = 1) -> int:

@@ -1,6 +1,8 @@
 """The exceptions of this package: one base, and whose fault each one is."""
 import typing as t
 
+from st.address import Address
+
 
 class SentinelTunnelError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -23,7 +25,11 @@ class LocalError(SentinelTunnelError):
 
 
 class ListenError(LocalError):
-    """A local address cannot be listened on: taken, not ours, or not allowed."""
+    """A tunnel cannot listen somewhere: taken, not ours, or not allowed. `address` is where, if not a unix socket."""
+
+    def __init__(self, message: str, errno: t.Optional[int] = None, address: t.Optional[Address] = None) -> None:
+        super().__init__(message, errno)
+        self.address = address
 
 
 class LogFileError(LocalError):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from st.address import Address
 from st.errors import PeerError, PeerGarbage, PeerRefused
 from st.secret import Secret
-from st.sentinel.answers import (Answer, Credentials, Peer, Report, questions, read_address, read_answer, read_masters,
-                                 read_peers)
+from st.sentinel.answers import (Answer, Credentials, Listed, Peer, Report, lacks_subcommand, questions, read_address,
+                                 read_answer, read_masters, read_peers, read_replicas)
 from st.wire.resp import Reply, ReplyError
 
 GOOD = [b"10.0.0.1", b"6379"]
@@ -143,6 +143,33 @@ def test_any_reply_is_a_list_of_peers_or_none(reply: Reply) -> None:
     """Whatever a Sentinel lists, what comes out can be dialled."""
     for peer in read_peers(reply) or ():
         assert peer.address.host and 0 < peer.address.port < 65536
+
+
+def test_replicas() -> None:
+    """Each entry has an address, whether it is down, and whether it follows its master; others are left out."""
+    odd = [sibling("10.0.0.2", "0"), [b"odd"], None, ReplyError("x")]
+    ill = sibling("r2", "2", flags="slave,disconnected") + [b"master-link-status", b"err"]
+    assert read_replicas([sibling("r1", "1", flags="slave"), ill] + odd) == (
+        Listed(Address("r1", 1), False, True), Listed(Address("r2", 2), True, False))
+    assert len(read_replicas([sibling("r1", str(port)) for port in range(1, 5000)]) or ()) == 256
+    assert read_replicas(ReplyError("NOPERM")) is None and read_replicas([]) == ()
+
+
+@given(anything)
+def test_any_reply_is_a_list_of_replicas_or_none(reply: Reply) -> None:
+    """Whatever a Sentinel lists, what comes out can be dialled."""
+    for replica in read_replicas(reply) or ():
+        assert replica.address.host and 0 < replica.address.port < 65536
+
+
+@pytest.mark.parametrize("error, lacks", [
+    ("ERR Unknown sentinel subcommand 'REPLICAS'", True),
+    ("ERR unknown subcommand 'REPLICAS'. Try SENTINEL HELP.", True),
+    ("ERR No such master with that name", False), ("NOPERM this user has no permissions", False),
+])
+def test_a_sentinel_without_the_subcommand(error: str, lacks: bool) -> None:
+    """In the words of 3.2 to 4.0, and of 7.0."""
+    assert lacks_subcommand(ReplyError(error)) == lacks and not lacks_subcommand([b"unknown subcommand"])
 
 
 def test_masters() -> None:

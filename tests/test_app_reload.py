@@ -107,7 +107,7 @@ def test_the_same_port_on_another_address(world: World) -> None:
     """From one address to all of them: the old listener would keep the new one out."""
     port = free_port()
     with Running(world_settings(world, port=port)) as app:
-        app.app.reload(world_settings(world, port=port, listen="0.0.0.0"))
+        app.app.reload(world_settings(world, port=port, listen=("0.0.0.0",)))
         assert app.tunnel().listen == "0.0.0.0:%d" % port
         with socket.create_connection(("127.0.0.2", port), timeout=20 * FACTOR) as client:
             assert ask(client, "PING") == b"+PONG\r\n"
@@ -140,7 +140,7 @@ def test_a_listener_that_made_room_in_vain_listens_again(world: World) -> None:
         taken.listen(1)
         assert ask(client, "PING") == b"+PONG\r\n"
         with pytest.raises(ListenError, match="0.0.0.0:%d: cannot listen" % port):
-            app.app.reload(world_settings(world, port=port, listen="0.0.0.0"))
+            app.app.reload(world_settings(world, port=port, listen=("0.0.0.0",)))
         assert ask(client, "PING") == b"+PONG\r\n" and served(app)
         assert app.tunnel().listen == "127.0.0.1:%d" % port
 

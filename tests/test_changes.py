@@ -23,6 +23,10 @@ def between(after: str) -> t.List[str]:
     (HEAD + "[tunnel:b]\nport = 2\n[tunnel:a]\nport = 1\n", ["nothing has changed"]),
     (BEFORE.replace("port = 2", "port = 3"), ["replaced: tunnel b, its connections end"]),
     (BEFORE + "listen = 127.0.0.2\n", ["replaced: tunnel b, its connections end"]),
+    (BEFORE + "listen = 127.0.0.1, /b\n", ["replaced: tunnel b, its connections end"]),
+    (BEFORE + "socket_mode = 0600\n", ["changed: tunnel b: socket_mode"]),
+    (BEFORE + "allow = ::1\nlogin = yes\nredis_password = x\n",
+     ["changed: tunnel b: allow, redis_password, login"]),
     (BEFORE + "master = other\n", ["replaced: tunnel b, its connections end"]),
     (BEFORE + "hold = 1s\nmax_connections = 7\n", ["changed: tunnel b: hold, max_connections"]),
     (HEAD + "poll = 2s\n" + BEFORE[len(HEAD):], ["changed: poll"]),
@@ -33,6 +37,12 @@ def between(after: str) -> t.List[str]:
 def test_in_words(after: str, lines: t.Sequence[str]) -> None:
     """Each kind of change has its line."""
     assert between(after) == lines
+
+
+def test_another_mode_needs_another_socket() -> None:
+    """Where there is one."""
+    before, after = settings(BEFORE + "listen = /b\n"), settings(BEFORE + "listen = /b\nsocket_mode = 0600\n")
+    assert compare(before, after).lines() == ["replaced: tunnel b, its connections end"]
 
 
 def test_a_password_is_never_shown() -> None:

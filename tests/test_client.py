@@ -7,9 +7,9 @@ import pytest
 from st.address import Address
 from st.errors import PeerRefused, PeerUnreachable
 from st.secret import Secret
-from st.sentinel.answers import Answer, Credentials, Peer, Report
+from st.sentinel.answers import Answer, Credentials, Listed, Peer, Report
 from st.sentinel.client import SentinelClient, ask_masters
-from tests.fakes import (NIL_ARRAY, Error, FakeSentinel, Monitored, Sibling, endless_line, refused_address,
+from tests.fakes import (NIL_ARRAY, Error, FakeSentinel, Monitored, Replica, Sibling, endless_line, refused_address,
                          silent_listener, unknown_command)
 from tests.waiting import FACTOR, wait_until
 
@@ -18,6 +18,7 @@ SHORT = 0.1  # seconds; for what never comes
 A, B = ("10.0.0.1", 6379), ("10.0.0.2", 6380)
 ANSWER_A = Answer(Address(*A), 7, frozenset(["master"]))
 ANSWER_B = Answer(Address(*B), 9, frozenset(["master", "s_down"]))
+LISTED_B = Listed(Address(*B), False, True)
 NOPERM = Error("NOPERM this user has no permissions to run the command")
 MakeClient = t.Callable[..., SentinelClient]
 
@@ -250,6 +251,37 @@ def test_peers_of_the_names_that_are_monitored(sentinel: FakeSentinel, client: M
     assert sentinel.count("SENTINEL SENTINELS") == 5
     client().report(["a"], LONG)
     assert sentinel.count("SENTINEL SENTINELS") == 5
+
+
+def test_replicas_of_the_names_that_want_them(sentinel: FakeSentinel, client: MakeClient) -> None:
+    """Asked together with the rest; a name of which they are not told has none, which is not the same as no replica."""
+    sentinel.replicas["a"] = [Replica(B), Replica(A, "slave,s_down", "err")]
+    answers = client().report(["a", "b", "none"], LONG, peers=True, replicas_of=["a", "none"]).answers
+    assert answers["a"] == ANSWER_A._replace(replicas=(LISTED_B, Listed(Address(*A), True, False)))
+    assert answers["b"] == ANSWER_B and answers["none"].replicas is None
+    assert client().report(["b"], LONG, replicas_of=["b"]).answers["b"].replicas == ()
+
+
+def test_an_old_sentinel_calls_replicas_slaves(sentinel: FakeSentinel, client: MakeClient) -> None:
+    """It is asked in its words from then on; one that is newer, on the next connection, in its own."""
+    sentinel.replicas["a"] = [Replica(B)]
+    sentinel.replies["SENTINEL REPLICAS"] = Error("ERR Unknown sentinel subcommand 'REPLICAS'")
+    old = client()
+    for _ in range(2):
+        report = old.report(["a"], LONG, peers=True, replicas_of=["a"])
+        assert report.answers["a"].replicas == (LISTED_B,) and report.peers == PEERS
+    assert (sentinel.count("SENTINEL REPLICAS"), sentinel.count("SENTINEL SLAVES")) == (1, 2)
+    del sentinel.replies["SENTINEL REPLICAS"]
+    old.close()
+    assert old.report(["a"], LONG, replicas_of=["a"]).answers["a"].replicas == (LISTED_B,)
+    assert (sentinel.count("SENTINEL REPLICAS"), sentinel.count("SENTINEL SLAVES")) == (2, 2)
+
+
+def test_no_right_to_list_replicas(sentinel: FakeSentinel, client: MakeClient) -> None:
+    """The master is told all the same."""
+    sentinel.replies["SENTINEL REPLICAS"] = NOPERM
+    assert client().report(["a"], LONG, replicas_of=["a"]).answers["a"] == ANSWER_A
+    assert not sentinel.count("SENTINEL SLAVES")
 
 
 def test_interrupt(sentinel: FakeSentinel, client: MakeClient) -> None:

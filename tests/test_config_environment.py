@@ -14,7 +14,7 @@ def test_the_environment_is_a_full_configuration() -> None:
     result = settings("", environ=ALONE)
     assert result.sentinels == (("s1", 26379), ("s2", 1))
     assert [(tunnel.name, tunnel.listen, tunnel.port) for tunnel in result.tunnels] == [
-        ("sessions", "127.0.0.1", 6379), ("cache", "0.0.0.0", 6380)]
+        ("sessions", ("127.0.0.1",), 6379), ("cache", ("0.0.0.0",), 6380)]
 
 
 def test_the_environment_wins_over_the_file() -> None:
@@ -35,10 +35,11 @@ def test_an_empty_variable_is_none(empty: str) -> None:
 def test_what_is_wrong_names_the_variable() -> None:
     """A wrong value is told with its variable."""
     environ = {"SENTINEL_TUNNEL_POLL": "x", "SENTINEL_TUNNEL_TUNNELS": "a=1,b=x,a=2,=3"}
+    forms = "write NAME, NAME=PORT, NAME=HOST:PORT or NAME=/PATH"
     assert problems(HEAD, environ=environ) == [
-        "environment SENTINEL_TUNNEL_TUNNELS 'b=x': 'x' is not a port number: write NAME, NAME=PORT or NAME=HOST:PORT",
+        "environment SENTINEL_TUNNEL_TUNNELS 'b=x': 'x' is not a port number: " + forms,
         "environment SENTINEL_TUNNEL_TUNNELS 'a=2': tunnel 'a' is named twice: keep one",
-        "environment SENTINEL_TUNNEL_TUNNELS '=3': a name is missing: write NAME, NAME=PORT or NAME=HOST:PORT",
+        "environment SENTINEL_TUNNEL_TUNNELS '=3': a name is missing: " + forms,
         "environment SENTINEL_TUNNEL_POLL: poll: 'x' is not a time: write seconds (0.5) or a unit (500ms, 2s, 5m, 1h)",
     ]
 

@@ -22,7 +22,7 @@ def test_the_original_file_works_unchanged() -> None:
     result = loaded(ORIGINAL)
     assert result.settings.sentinels == (("node1.local", 8001), ("node2.local", 8001))
     assert [(tunnel.name, tunnel.master, tunnel.listen, tunnel.port) for tunnel in result.settings.tunnels] == [
-        ("db1", "db1", "127.0.0.1", 12345), ("db2", "db2", "127.0.0.1", 12346)]
+        ("db1", "db1", ("127.0.0.1",), 12345), ("db2", "db2", ("127.0.0.1",), 12346)]
     assert result.warnings == ()
     assert result.notes == ("f: tunnels listen on 127.0.0.1, where the original tool listened on every interface; "
                             "--listen 0.0.0.0 brings that back",)
@@ -37,7 +37,7 @@ def test_the_original_file_works_unchanged() -> None:
 def test_no_note_when_it_is_said_where_to_listen(more: t.Dict[str, t.Any]) -> None:
     """Who says where to listen knows of the difference."""
     result = loaded(ORIGINAL, **more)
-    assert result.notes == () and result.settings.tunnels[0].listen == "0.0.0.0"
+    assert result.notes == () and result.settings.tunnels[0].listen == ("0.0.0.0",)
 
 
 def test_no_note_when_the_file_says_where_to_listen_or_is_ours() -> None:
@@ -59,7 +59,7 @@ def test_keys_have_no_case() -> None:
 def test_a_local_port_has_many_forms(port: t.Any, listen: str) -> None:
     """A text, a number, or an address with a port."""
     tunnel, = settings(_databases({"Name": "a", "Local_port": port})).tunnels
-    assert (tunnel.listen, tunnel.port) == (listen, 1)
+    assert (tunnel.listen, tunnel.port) == ((listen,), 1)
 
 
 def test_our_own_settings_are_understood() -> None:

@@ -121,11 +121,11 @@ def test_a_password_is_never_in_the_message() -> None:
 ])
 def test_a_tunnel_listens_on_an_address_or_a_name(text: str, host: str) -> None:
     """IPv4, IPv6 with or without brackets, and host names."""
-    assert kinds.listen(text) == host
+    assert kinds.listen(text) == (host,)
 
 
 @pytest.mark.parametrize("text, message", [
-    ("/run/x.sock", "unix sockets are not supported yet"),
+    ("run/x.sock", "not a whole path: begin with /"),
     ("*", "write 0.0.0.0"),
     ("localhost:6379", "write the port as `port`"),
     ("", "no host"),
@@ -136,6 +136,49 @@ def test_what_cannot_be_listened_on_is_refused(text: str, message: str) -> None:
     """The message says what to write instead."""
     with pytest.raises(ValueError, match=message):
         kinds.listen(text)
+
+
+def test_a_tunnel_listens_in_several_places() -> None:
+    """With commas or line ends between; paths are whole, without detours."""
+    assert kinds.listen("127.0.0.1, [::1],, a.example,\n/run//x y/../t.sock") == (
+        "127.0.0.1", "::1", "a.example", "/run/t.sock")
+    assert kinds.show(kinds.listen("::1,/a")) == "::1, /a"
+
+
+def test_a_path_fits_a_unix_socket() -> None:
+    """107 bytes, which is not so many characters."""
+    assert kinds.listen("/" + "x" * 106) == ("/" + "x" * 106,)
+    for text in ("/" + "x" * 107, "/" + "\u00e9" * 60):
+        with pytest.raises(ValueError, match="longer than 107 bytes"):
+            kinds.listen(text)
+
+
+def test_a_mode_is_octal() -> None:
+    """Three digits, with or without a leading 0."""
+    assert [kinds.mode("660"), kinds.mode("0600"), kinds.mode("0007")] == ["0660", "0600", "0007"]
+    for text in ("", "u=rw", "0o660", "888", "66", "1777", "-660"):
+        with pytest.raises(ValueError, match="is not a mode: write three digits in octal, such as 0660"):
+            kinds.mode(text)
+
+
+def test_networks_stand_between_commas_or_white_space() -> None:
+    """Single addresses are networks too; none is everybody."""
+    assert kinds.show(kinds.networks("10.0.0.0/8, 192.0.2.1\n::1 fd00::/8")) == (
+        "10.0.0.0/8, 192.0.2.1/32, ::1/128, fd00::/8")
+    assert kinds.networks("10.0.0.0/255.0.0.0") == kinds.networks("10.0.0.0/8")
+    assert kinds.networks("") == ()
+
+
+@pytest.mark.parametrize("text, message", [
+    ("10.0.0.300", "neither an address nor a network"), ("localhost", "neither an address nor a network"),
+    ("10.0.0.0/33", "neither an address nor a network"), ("10.0.0.0/", "neither an address nor a network"),
+    ("10.0.0.7/8", "'10.0.0.7/8' is one address of a network: write 10.0.0.0/8, or 10.0.0.7 alone"),
+    ("::ffff:10.0.0.0/104", "holds IPv4 addresses: write 10.0.0.0/8"),
+    ("::ffff:10.0.0.1", "holds IPv4 addresses: write 10.0.0.1/32")])
+def test_what_is_no_network_is_refused(text: str, message: str) -> None:
+    """The message says what to write; a network that could never match is none."""
+    with pytest.raises(ValueError, match=message):
+        kinds.networks(text)
 
 
 def test_sentinels_stand_between_commas_or_white_space() -> None:

@@ -11,7 +11,9 @@ FILE = HEAD + "[tunnel:a]\nport = 6380\nhold = 5s\n[tunnel:b]\nport = 6390\n"
 
 
 def _ports(text: str, **more: t.Any) -> t.List[t.Tuple[str, str, int]]:
-    return [(tunnel.name, tunnel.listen, tunnel.port) for tunnel in settings(text, **more).tunnels]
+    found = settings(text, **more).tunnels
+    assert all(tunnel.port is not None and len(tunnel.listen) == 1 for tunnel in found)
+    return [(tunnel.name, tunnel.listen[0], tunnel.port or 0) for tunnel in found]
 
 
 def test_without_words_the_file_decides() -> None:
@@ -73,6 +75,48 @@ def test_one_port_on_two_addresses_is_right(one: str, other: str) -> None:
     assert problems(HEAD, names=["a=[%s]:1" % one, "b=[%s]:1" % other]) == []
 
 
+@pytest.mark.parametrize("listen", ["127.0.0.1, 127.0.0.1", "127.0.0.1, 0.0.0.0", "::, 127.0.0.1", "/a, /b, //a/../a"])
+def test_a_tunnel_is_not_in_its_own_way(listen: str) -> None:
+    """Two of its places that overlap: the kernel would take one of them only."""
+    found = problems(HEAD + "[tunnel:a]\nport = 1\nlisten = %s\n" % listen)
+    assert len(found) == 1 and "f:" in found[0]
+    assert "tunnel 'a' listens on " in found[0] and found[0].endswith(", which overlap: keep one")
+
+
+def test_two_tunnels_on_one_path_are_wrong() -> None:
+    """With the lines where the paths stand."""
+    text = HEAD + "[tunnel:a]\nlisten = /run/x\n[tunnel:b]\nport = 1\nlisten = 127.0.0.1, /run/../run/x\n"
+    assert problems(text) == [
+        "f:7: tunnel 'b' listens on /run/x, tunnel 'a' already on /run/x (f:4): choose another path"]
+
+
+def test_a_port_is_for_tcp_alone() -> None:
+    """A tunnel with paths alone needs none and counts none up; its own port, if it has one, is told as useless."""
+    made = loaded(HEAD + "port = 7000\n[tunnel:a]\n[tunnel:b]\nlisten = /b\n[tunnel:c]\nlisten = /c, ::1\n")
+    assert [(tunnel.name, tunnel.port) for tunnel in made.settings.tunnels] == [("a", 7000), ("b", None), ("c", 7001)]
+    assert made.warnings == () and made.settings.tunnels[2].places == ("/c", ("::1", 7001))
+    made = loaded(HEAD + "[tunnel:a]\nlisten = /a\nport = 1\n")
+    assert made.warnings == ("f:5: port: tunnel 'a' listens on unix sockets alone, and has no port",)
+    assert made.settings.tunnels[0].port is None
+
+
+def test_a_word_may_name_a_path() -> None:
+    """Whatever the file says, it listens there and nowhere else."""
+    tunnel, = settings(FILE, names=["a=/run/a.sock"]).tunnels
+    assert (tunnel.listen, tunnel.port, tunnel.hold) == (("/run/a.sock",), None, 5.0)
+    made = settings(HEAD, environ={"SENTINEL_TUNNEL_TUNNELS": "a=/run/a.sock, b=7"})
+    assert [tunnel.places for tunnel in made.tunnels] == [("/run/a.sock",), (("127.0.0.1", 7),)]
+
+
+def test_names_that_sentinels_know_cannot_share_a_path() -> None:
+    """One can have it; more are told what to do."""
+    result = loaded(HEAD, options={"listen": "/run/x.sock"})
+    tunnel, = with_tunnels(result, ["a"]).tunnels
+    assert (tunnel.places, tunnel.port) == (("/run/x.sock",), None)
+    with pytest.raises(ConfigError, match="listen: is one place, and there are 2 master names .a, b.: write a "):
+        with_tunnels(result, ["b", "a"])
+
+
 def test_a_tunnel_that_does_not_run_claims_nothing() -> None:
     """Words may choose one of two tunnels that could not run together."""
     assert problems(HEAD + "[tunnel:a]\nport = 1\n[tunnel:b]\nport = 1\n", names=["b"]) == []
@@ -80,21 +124,21 @@ def test_a_tunnel_that_does_not_run_claims_nothing() -> None:
 
 def test_wrong_values_do_not_hide_other_problems() -> None:
     """A port or an address that is wrong is told once and claims nothing."""
-    assert problems(HEAD + "[tunnel:a]\nport = x\n[tunnel:b]\nlisten = /x\nport = 1\n[tunnel:c]\nport = 1\n") == [
+    assert problems(HEAD + "[tunnel:a]\nport = x\n[tunnel:b]\nlisten = *\nport = 1\n[tunnel:c]\nport = 1\n") == [
         "f:4: port: 'x' is not a port number",
-        "f:6: listen: '/x': unix sockets are not supported yet: write an address such as 127.0.0.1",
+        "f:6: listen: '*' is not an address: write 0.0.0.0 to listen on every interface",
     ]
 
 
 @pytest.mark.parametrize("word, message", [
     ("a=", "'' is not a port number"), ("a=b:x", "'x' is not a port number"), ("=1", "a name is missing"),
-    ("a=:1", "'' has no host"), ("a=/x:1", "'/x': unix sockets are not supported yet"), ("", "a name is missing"),
+    ("a=:1", "'' has no host"), ("a=x/y", "'x/y' is not a whole path"), ("", "a name is missing"),
 ])
 def test_a_wrong_word_is_told(word: str, message: str) -> None:
     """The word is shown with what is wrong and the forms that are right."""
     found, = problems(HEAD, names=[word])
     assert found.startswith("argument %r: %s" % (word, message))
-    assert found.endswith(": write NAME, NAME=PORT or NAME=HOST:PORT")
+    assert found.endswith(": write NAME, NAME=PORT, NAME=HOST:PORT or NAME=/PATH")
 
 
 def test_a_word_may_name_what_holds_an_equals_sign() -> None:
@@ -108,7 +152,7 @@ def test_names_that_sentinels_know_become_tunnels() -> None:
     assert result.settings.tunnels == ()
     tunnels = with_tunnels(result, ["b", "a"]).tunnels
     assert [(tunnel.name, tunnel.master, tunnel.listen, tunnel.port, tunnel.hold) for tunnel in tunnels] == [
-        ("a", "a", "0.0.0.0", 7000, 5.0), ("b", "b", "0.0.0.0", 7001, 5.0)]
+        ("a", "a", ("0.0.0.0",), 7000, 5.0), ("b", "b", ("0.0.0.0",), 7001, 5.0)]
 
 
 def test_names_that_sentinels_know_change_nothing_beside_tunnels() -> None:

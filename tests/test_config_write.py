@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from st.address import Address
+from st.address import Address, is_path
 from st.config import Settings, TunnelSettings, to_ini
-from st.config.kinds import Command
+from st.config.kinds import Command, networks
 from st.config.table import SETTINGS
 from st.errors import ConfigError
 from st.nat import parse_nat_map
@@ -20,6 +20,7 @@ TEXTS = st.text(string.ascii_letters + string.digits + " %=[]:;#\u00e9", max_siz
 HOSTS = st.one_of(st.ip_addresses().map(str), st.sampled_from(["s1", "s2.example"]))
 ADDRESSES = st.builds(Address, HOSTS, st.integers(1, 65535))
 VERIFY = st.sampled_from(["yes", "ca", "no"])
+NETWORKS = st.sampled_from(["", "10.0.0.0/8, 192.0.2.1, fd00::/8"]).map(networks)
 PLACES = st.sampled_from(["auto", "off", "/a b/c"])
 SECRETS = st.one_of(st.none(), st.builds(Secret, TEXTS.filter(bool)))
 
@@ -37,12 +38,17 @@ def _times(name: str) -> st.SearchStrategy[float]:
 
 
 TUNNELS = st.builds(
-    TunnelSettings, name=NAMES, master=NAMES, listen=HOSTS, port=st.integers(1, 65535), hold=_times("hold"),
+    TunnelSettings, name=NAMES, master=NAMES, role=st.sampled_from(["master", "replica"]),
+    replica_fallback=st.sampled_from(["master", "refuse"]),
+    listen=st.sampled_from([("127.0.0.1",), ("::1", "s1", "/x y/z"), ("/a b/c", "/d")]), port=st.integers(1, 65535),
+    socket_mode=st.sampled_from(["0660", "0600"]), allow=NETWORKS, login=st.just(False),
+    max_connections_per_client=st.integers(0, 9), hold=_times("hold"),
     connect_timeout=_times("connect_timeout"), max_connections=st.one_of(st.none(), st.integers(1, 1000)),
     keepalive=_times("keepalive"), user_timeout=st.just(0.0), role_check=st.sampled_from(["yes", "strict", "no"]),
     redis_user=st.none(), redis_password=SECRETS, tls=st.sampled_from(["no", "yes", "passthrough"]),
     tls_verify=VERIFY, tls_ca=st.none(), tls_cert=st.none(), tls_key=st.none(), listen_tls_cert=st.none(),
-    listen_tls_key=st.none())
+    listen_tls_key=st.none()).map(
+        lambda tunnel: tunnel._replace(port=None) if all(map(is_path, tunnel.listen)) else tunnel)
 PROCESSES = st.builds(
     Settings, sentinels=st.lists(ADDRESSES, min_size=1, max_size=3, unique=True).map(tuple),
     sentinel_user=st.none(), sentinel_password=SECRETS, sentinel_tls=st.booleans(), sentinel_tls_verify=VERIFY,
@@ -56,8 +62,10 @@ PROCESSES = st.builds(
     on_failover=st.one_of(st.none(), st.builds(Command, st.lists(NAMES, min_size=1).map(tuple))),
     log_file=st.one_of(st.none(), NAMES), log_format=st.sampled_from(["text", "json"]),
     log_level=st.sampled_from(["debug", "info", "warning", "error"]),
-    tunnels=st.lists(TUNNELS, max_size=3, unique_by=(lambda tunnel: tunnel.name, lambda tunnel: tunnel.port)).map(
-        tuple)).filter(lambda made: made.http is None or made.http.port not in [each.port for each in made.tunnels])
+    tunnels=st.lists(TUNNELS, max_size=3, unique_by=(
+        lambda tunnel: tunnel.name, lambda tunnel: tunnel.port or tunnel.listen,
+        lambda tunnel: tunnel.listen if any(map(is_path, tunnel.listen)) else tunnel.name)).map(tuple)).filter(
+            lambda made: made.http is None or made.http.port not in [each.port for each in made.tunnels])
 
 
 @given(PROCESSES)

@@ -12,10 +12,11 @@ import typing as t
 import pytest
 
 from st.control.commands import Answer
-from st.control.place import LONGEST, ControlError, Place
+from st.control.place import ControlError, Place
 from st.control.server import MOST
 from st.control.talk import Talk
 from st.deadline import Deadline
+from st.unix import LONGEST
 from tests.control import Steered, short_directory, steered
 from tests.fakes import World
 from tests.tunnels import until_ended

@@ -10,7 +10,7 @@ from st.nat import parse_nat_map
 from st.sentinel.answers import Answer, Report
 from st.sentinel.election import UNREACHABLE
 from st.sentinel.follower import Follower
-from st.sentinel.masters import MasterRow
+from st.sentinel.masters import MasterRow, Target
 from st.sentinel.prober import Probed
 from st.sentinel.round import Round
 from st.wire.dial import Endpoint
@@ -100,7 +100,7 @@ def test_the_first_master(caplog: t.Any) -> None:
     case.consider((A, 1), (A, 1), (A, 1))
     assert case.row.now()[1:] == (1, "") and case.stale == [1]
     target = case.row.current()
-    assert target is not None and target == (A, endpoint(A), 1, True)
+    assert target is not None and target == Target(A, endpoint(A), 1, True)
     assert (case.follower.agreeing, case.follower.settled, case.follower.switches) == (3, True, 0)
     assert lines(caplog, "master") == ["master tunnel=t master=10.0.0.1:6379 epoch=1 heard=poll sentinels=3/3 "
                                        "by=s0:26379,s1:26379,s2:26379"]

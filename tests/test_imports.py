@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-BASE = {"config", "nat", "secret", "address", "deadline", "event", "errors", "switch", "tally", "tls"}
+BASE = {"config", "nat", "secret", "address", "deadline", "event", "errors", "switch", "tally", "tls", "unix"}
 
 # Who may import whom, beside itself and BASE; "sentinel.masters" is that one module.
 ALLOWED = {

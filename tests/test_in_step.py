@@ -113,4 +113,4 @@ def test_the_socket_unit_fits_the_configuration() -> None:
     """A socket that is no tunnel's would be an error at the start."""
     sockets = re.findall(r"^ListenStream=(.*)$", (ROOT / "conf" / "sentinel-tunnel.socket").read_text("ascii"), re.M)
     tunnels = load(os.path.join(str(ROOT), "conf", "sentinel-tunnel.ini"), {}, {}).settings.tunnels
-    assert sockets == ["%s:%d" % (tunnel.listen, tunnel.port) for tunnel in tunnels]
+    assert sockets == [str(place) for tunnel in tunnels for place in tunnel.places]

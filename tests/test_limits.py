@@ -58,6 +58,12 @@ def test_how_many_clients_fit(descriptors: int, tunnels: int, sentinels: int, th
     assert room(descriptors, tunnels, sentinels, threads) == clients
 
 
+def test_questions_to_replicas_are_kept_back() -> None:
+    """A descriptor and a thread each."""
+    assert room(1024, 1, 3, None, 16) == room(1024, 1, 3) - 8
+    assert room(1024, 1, 3, 100, 16) == room(1024, 1, 3, 100) - 16
+
+
 def test_the_line_at_the_start() -> None:
     """The log says how many clients fit and the limits that say so."""
     assert str(room_event(480, 1024, 4096)) == "room clients=480 nofile=1024 nproc=4096"

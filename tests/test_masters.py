@@ -56,7 +56,7 @@ def test_refining_is_no_switch() -> None:
     table.adopt(target(1))
     table.refine(target(1, epoch=5))
     assert table.now() == Snapshot(target(1, epoch=5), 1, "")
-    table.wait_newer(1, Deadline(0.02))
+    table.wait_stale(Snapshot(None, 1, ""), Deadline(0.02))
     assert table.generation == 1
 
 
@@ -122,7 +122,7 @@ def test_giving_up() -> None:
     """Who was given up comes back after a wake, the others wait on."""
     table, given_up = row(), threading.Event()
     leaving = Waiter(lambda: table.wait_usable(Deadline(LONG), given_up.is_set))
-    leaving_too = Waiter(lambda: table.wait_newer(5, Deadline(LONG), given_up.is_set))
+    leaving_too = Waiter(lambda: table.wait_stale(table.now(), Deadline(LONG), given_up.is_set))
     staying = Waiter(lambda: table.wait_usable(Deadline(LONG)))
     given_up.set()
     table.wake()
@@ -135,10 +135,11 @@ def test_waiting_for_a_newer_generation() -> None:
     """Only a newer generation ends it, and one that is there already does at once."""
     table = row()
     table.adopt(target(1))
-    waiter = Waiter(lambda: table.wait_newer(1, Deadline(LONG)))
+    first = table.now()
+    waiter = Waiter(lambda: table.wait_stale(first, Deadline(LONG)))
     table.conclude("x", hold=True)
     table.conclude("", hold=False)
     assert not waiter.results
     table.adopt(target(2))
     assert waiter.result() is None
-    table.wait_newer(1, Deadline(LONG))
+    table.wait_stale(first, Deadline(LONG))

@@ -117,7 +117,7 @@ def test_everything_is_there_from_the_start() -> None:
             ("client_connections_closed_total", "reason",
              {"client", "master", "switch", "limit", "no_master", "connect_failed", "admin", "reload", "shutdown",
               "error"}),
-            ("client_connections_refused_total", "reason", {"no_master", "limit", "no_thread"}),
+            ("client_connections_refused_total", "reason", {"no_master", "limit", "no_thread", "not_allowed"}),
             ("transferred_bytes_total", "direction", {"to_master", "to_client"})):
         samples = counted[PREFIX + name].samples
         assert {dict(labels)[label] for _, labels in samples} == kinds

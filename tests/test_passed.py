@@ -135,13 +135,13 @@ def test_a_socket_that_does_not_listen_is_an_error(world: World, tmp_path: pathl
                 in program.log
 
 
-def test_a_unix_socket_is_an_error(world: World, tmp_path: pathlib.Path) -> None:
-    """Tunnels listen on TCP."""
+def test_an_abstract_unix_socket_is_an_error(world: World, tmp_path: pathlib.Path) -> None:
+    """An abstract one has no permissions: whoever is on this host could connect."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind("\0st-test-%d" % os.getpid())
         sock.listen(1)
         with started(tmp_path, configured(tmp_path, world, "[tunnel:mymaster]\nport = 1\n"), [sock]) as program:
-            assert program.code() == 1 and "tunnels listen on TCP only" in program.log
+            assert program.code() == 1 and "tunnels listen on TCP and on paths only" in program.log
 
 
 def test_what_is_no_socket_is_an_error(world: World, tmp_path: pathlib.Path) -> None:
@@ -181,7 +181,7 @@ def test_a_refused_reload_leaves_a_passed_socket_in_use(world: World) -> None:
         passed = PassedSockets([Passed("", Address("127.0.0.1", port), sockets[0].dup())])
         made = world_settings(world, ["mymaster"], drain=0)
         tunnel = made.tunnels[0]._replace(port=port)
-        after = (tunnel._replace(master="other"), tunnel._replace(name="x", listen="127.0.0.2"))
+        after = (tunnel._replace(master="other"), tunnel._replace(name="x", listen=("127.0.0.2",)))
         with contextlib.closing(passed), Running(made._replace(tunnels=(tunnel,)), passed=passed) as app:
             with pytest.raises(ListenError):
                 app.app.reload(made._replace(tunnels=after))
@@ -195,9 +195,9 @@ def test_a_name_counts_before_an_address() -> None:
         passed = PassedSockets([Passed("b", Address("127.0.0.1", 1), one), Passed("", Address("127.0.0.1", 2), two),
                                 Passed("a.socket", Address("::1", 2), three)])
         a, b = tunnel_settings(name="a", port=1), tunnel_settings(name="b", port=2)
-        assert passed.assign([a, b]) == {"b": one}
+        assert passed.assign([a, b]) == {"b": [one]}
         assert len(passed.useless([a, b])) == 2 and "[::1]:2" in passed.useless([a, b])[1]
-        assert passed.assign([a, tunnel_settings(name="c", port=2)]) == {"a": one, "c": two}
+        assert passed.assign([a, tunnel_settings(name="c", port=2)]) == {"a": [one], "c": [two]}
 
 
 def test_variables_for_another_process_count_for_nothing() -> None:

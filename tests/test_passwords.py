@@ -54,6 +54,7 @@ def test_a_process_shows_none(world: World, tmp_path: pathlib.Path, format: str)
         one = loaded((tmp_path / "st.ini").read_text().replace("pass\n", "%s/pass\n" % tmp_path),
                      environ=environ).settings.tunnels[0]
         shown = []
+        assert one.port
         with connected(one.port) as client:
             assert ask(client, "AUTH", IN_FILE) == b"+OK\r\n"
             assert ask(client, "AUTH", OF_CLIENT).startswith(b"-WRONGPASS")

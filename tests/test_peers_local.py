@@ -14,6 +14,7 @@ from st.ops.clients import KnownClient
 from st.ops.measures import ClientStatus
 from st.ops.peers import peers_of, shares_network
 from st.ops.sockets import Owner
+from st.unix import Credentials
 from tests.fakes import World
 from tests.tunnels import ask, running
 from tests.waiting import FACTOR
@@ -72,6 +73,18 @@ def test_addresses_of_every_kind(address: str, listen: str, local: str, far: str
     """IPv6, IPv4 within it, listeners on every address, addresses with an interface."""
     table = rows((local + ":C5D2", far + ":18EB", UID, 901))
     assert users_of([client(1, address)], {"a": listen}, "", table) == {1: str(UID)}
+
+
+@needs_little_endian
+def test_a_tunnel_in_several_places() -> None:
+    """A client of any of its addresses; of its paths the kernel has told already who connected."""
+    table = rows((LOCAL + ":C5D2", "0200007F:18EB", UID, 901))
+    by_path = client(2, "unix")._replace(credentials=Credentials(os.getpid(), UID + 1))
+    listening = {"a": "[::1]:6379, /run/a b.sock, 127.0.0.2:6379"}
+    assert users_of([client(1, "127.0.0.1:50642"), by_path], listening, table) == {1: str(UID), 2: str(UID + 1)}
+    assert peers_of([by_path], listening, [])[2].pid == os.getpid()
+    hidden = by_path._replace(credentials=Credentials(0, UID))  # in a container that we do not see into
+    assert peers_of([hidden], listening, []) == {2: Owner(None, None, str(UID))}
 
 
 @needs_little_endian

@@ -105,6 +105,12 @@ def test_logrotate_needs_a_log_file(host: Host) -> None:
     assert code == 78 and "log_file = a.log: write a path from / on" in error
 
 
+def test_a_service_may_write_where_its_unix_sockets_are(host: Host) -> None:
+    """A path below /home, which the unit hides otherwise."""
+    assert "ProtectHome=no\n" not in host.run("print", "unit", "-c", host.write(""))
+    assert "ProtectHome=no\n" in host.run("print", "unit", "-c", host.write("listen = 127.0.0.1, /home/me/s.sock"))
+
+
 def test_print_needs_a_file_and_no_settings(host: Host) -> None:
     """What is printed names the file alone: settings of the command line would be lost."""
     assert host.fail("print", "cron", "-c", host.write(), "--hold", "3s")[0] == 2

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from st.tunnel.refusal import FULL, Refused, linger, no_master, say, swallow
+from st.tunnel.refusal import FULL, Refused, linger, no_target, say, swallow
 from tests.fakes import read_all
 from tests.tunnels import reset, tcp_pair
 from tests.waiting import wait_until
@@ -12,13 +12,13 @@ from tests.waiting import wait_until
 
 def test_the_line_names_the_master_and_the_reason() -> None:
     """LOADING is what client libraries take for worth a retry; the rest is for people."""
-    assert no_master("sessions", "3 of 3 sentinels answer, failover in progress") == (
+    assert no_target("master", "sessions", "3 of 3 sentinels answer, failover in progress") == (
         b"LOADING sentinel-tunnel: no master for 'sessions' (3 of 3 sentinels answer, failover in progress). Retry.")
 
 
 def test_no_reason_can_break_the_line() -> None:
     """What a node said may hold anything: one line of ASCII comes out, or the client would read a second reply."""
-    line = no_master("caf\u00e9", "it said\r\n+OK\n\u2028")
+    line = no_target("master", "caf\u00e9", "it said\r\n+OK\n\u2028")
     assert line == b"LOADING sentinel-tunnel: no master for 'caf\\xe9' (it said  +OK \\u2028). Retry."
 
 

@@ -2,6 +2,7 @@
 import sys
 import typing as t
 
+from st.sentinel.masters import Snapshot
 from st.tunnel.connection import Connection
 from st.tunnel.registry import Counts, Registry
 
@@ -26,10 +27,10 @@ class Entry:
         """Note why."""
         self.why = why
 
-    def outdate(self, generation: int) -> bool:
-        """End when older, as a connection that carries does."""
+    def outdate(self, is_current: t.Callable[[Snapshot], bool]) -> bool:
+        """End when stale, as a connection that carries does."""
         self._on_outdate()
-        if self.generation >= generation:
+        if is_current(Snapshot(None, self.generation, "")):
             return False
         self.why = "switch"
         return not self.waiting
@@ -46,6 +47,11 @@ def filled(*entries: Entry) -> Registry:
 def as_connection(entry: Entry) -> Connection:
     """Return the entry, to the type checker a connection."""
     return t.cast(Connection, entry)
+
+
+def is_of_the_second(snapshot: Snapshot) -> bool:
+    """Tell whether a target is that of generation 2."""
+    return snapshot.generation == 2
 
 
 def test_it_counts_what_is_open_and_what_was() -> None:
@@ -75,10 +81,10 @@ def test_the_counts_are_a_copy() -> None:
     assert registry.counts().closed == {}
 
 
-def test_only_older_generations_are_cut() -> None:
-    """Those of the newest stay; those that still wait are cut as well, but carried nothing."""
+def test_only_the_stale_are_cut() -> None:
+    """Those that are current stay; those that still wait are cut as well, but carried nothing."""
     old, waiting, new = Entry(1, 1), Entry(2, 1, waiting=True), Entry(3, 2)
-    assert filled(old, waiting, new).cut_older(2) == 1
+    assert filled(old, waiting, new).cut_stale(is_of_the_second) == 1
     assert (old.why, waiting.why, new.why) == ("switch", "switch", "")
 
 
@@ -92,5 +98,5 @@ def test_everybody_is_cut_at_the_end() -> None:
 def test_no_thread_comes_between_two_cuts() -> None:
     """The interpreter's switch interval is longer while connections are cut, and as before afterwards."""
     before, seen = sys.getswitchinterval(), []  # type: t.Tuple[float, t.List[float]]
-    filled(Entry(1, on_outdate=lambda: seen.append(sys.getswitchinterval()))).cut_older(2)
+    filled(Entry(1, on_outdate=lambda: seen.append(sys.getswitchinterval()))).cut_stale(is_of_the_second)
     assert seen[0] >= 0.5 and sys.getswitchinterval() == before

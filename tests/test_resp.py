@@ -58,6 +58,13 @@ def test_rest_is_what_was_not_taken(values: t.List[t.Any], taken: int, end: byte
     assert reader.rest() == b"".join(pieces[taken:]) + b"+" + end
 
 
+def test_text_that_looks_like_a_header_is_text() -> None:
+    """Only numbers of many digits are refused, not whatever begins with the sign of an array."""
+    reader = ReplyReader()
+    reader.feed(b"$12\r\n\n* a\n> text\n\r\n")
+    assert reader.take() == b"\n* a\n> text\n"
+
+
 def test_rest_knows_replies_that_were_taken_before() -> None:
     """Replies that came and went earlier do not shift what is left."""
     reader = ReplyReader()

@@ -124,6 +124,22 @@ def test_judge_role(reply: t.Any, name: str) -> None:
     assert judge_role(reply, "node").name == name
 
 
+@pytest.mark.parametrize("reply, link", [
+    ([b"slave", b"h", 1, b"connected", 5], ""), ([b"slave", b"h", 1, b"sync", 5], "sync"), ([b"slave"], ""),
+    ([b"slave", b"h", 1, None, 5], "None"), ([b"master", 0, [], b"sync"], ""),
+])
+def test_the_link_of_a_replica(reply: t.Any, link: str) -> None:
+    """The fourth word of ROLE, unless that says that all is well."""
+    assert judge_role(reply, "node").link == link
+
+
+def test_the_link_of_a_replica_by_info() -> None:
+    """A line of its own, too; HELLO does not tell it."""
+    assert judge_info(b"role:slave\r\nmaster_link_status:down\r\n") == Role(REPLICA, link="down")
+    assert judge_info(b"role:slave\r\nmaster_link_status:up\r\n") == Role(REPLICA)
+    assert judge_hello([b"role", b"replica"]) == Role(REPLICA)
+
+
 @pytest.mark.parametrize("reply, name", [
     (b"# Replication\r\nrole:master\r\nconnected_slaves:0\r\n", MASTER), (b"role:slave\n", REPLICA),
     (b"master_host:role:master\r\n", UNKNOWN), (b"xrole:master", UNKNOWN), (b"", UNKNOWN), (None, UNKNOWN),

@@ -90,6 +90,7 @@ def test_a_directory_that_is_gone_refuses_a_reload(host: Host) -> None:
     wait_until(lambda: "reload_refused" in log.read_text(), "the reload is refused")
     assert "%s, where it was started: No such file or directory" % start in log.read_text()
     assert host.serves()
+    ended(host.pid)  # the host finds its processes by the whole path of the configuration, which this one has not
 
 
 def test_an_error_is_that_of_the_command(host: Host) -> None:

@@ -130,10 +130,10 @@ class Lines(logging.Handler):
 
 def test_without_descriptors_new_clients_wait(fake_redis: MakeRedis, expect_error: Expect) -> None:
     """Not the end of the process, no spinning on the same client, one line in the log; served once there are some."""
-    expect_error("accept_paused tunnel=mymaster error=\"Too many open files\"")
+    expect_error("error=\"Too many open files\"")
     with OneTunnel(fake_redis()) as tunnel, tunnel.connect() as before, socket.socket() as client:
         assert ask(before, "PING") == b"+PONG\r\n"
-        with Lines("st.tunnel.server", logging.ERROR) as lines:
+        with Lines("st.tunnel.listener", logging.ERROR) as lines:
             with no_descriptors_left():
                 client.connect(tunnel.address)
                 wait_until(lambda: lines.texts, "the pause is logged")
@@ -145,6 +145,26 @@ def test_without_descriptors_new_clients_wait(fake_redis: MakeRedis, expect_erro
             client.settimeout(20)
             assert ask(client, "PING") == b"+PONG\r\n"
         assert len(lines.texts) == 1
+
+
+def test_a_listening_socket_that_broke_costs_no_cpu(expect_error: Expect) -> None:
+    """Whoever passed it has shut it down: the log says so, once, and the thread neither ends nor spins."""
+    expect_error("error=\"Invalid argument\"")
+    with socket.socket() as passed, Lines("st.tunnel.listener", logging.ERROR) as lines:
+        passed.bind(("127.0.0.1", 0))
+        passed.listen(1)
+        server = TunnelServer(tunnel_settings(), MasterRow("m", "m"), Seats(1), lambda detail: None, sites=[passed])
+        server.start()
+        passed.shutdown(socket.SHUT_RDWR)
+        wait_until(lambda: lines.texts, "the pause is logged")
+        used = time.process_time()
+        be_busy(1.0)  # a listener that spins would use this second
+        used = time.process_time() - used
+        first = server.beat
+        wait_until(lambda: server.beat > first, "the heart beats")
+        server.stop(Deadline(20))
+    assert used < 0.4, "%.2f s of CPU to wait" % used
+    assert len(lines.texts) == 1
 
 
 def test_without_a_thread_one_client_is_lost(fake_redis: MakeRedis, expect_error: Expect) -> None:
@@ -177,7 +197,7 @@ def test_descriptors_above_1024(fake_redis: MakeRedis) -> None:
             taken.append(os.open(os.devnull, os.O_RDONLY))
         with OneTunnel(node) as tunnel, tunnel.connect() as client:
             assert ask(client, "PING") == b"+PONG\r\n"
-            assert [each.fileno() > 1024 for each in (tunnel.server.socket, client)] == [True, True]
+            assert [each.fileno() > 1024 for each in (tunnel.server.sockets[0], client)] == [True, True]
             assert tunnel.switch(fake_redis()) == 1 and read_all(client) == b""
         with OneTunnel(hold=0.1) as tunnel, tunnel.connect() as client:
             assert read_all(client).startswith(b"-LOADING")
@@ -190,7 +210,7 @@ def test_descriptors_above_1024(fake_redis: MakeRedis) -> None:
 def test_clients_that_come_all_at_once_find_room() -> None:
     """While the listener thread is busy they wait in the kernel: a backlog of 5 drops most, for a second or more."""
     with OneTunnel() as tunnel:
-        state = tunnel.server.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        state = tunnel.server.sockets[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
         backlog = struct.unpack_from("I", state, 28)[0]  # tcpi_sacked, which is that of a socket that listens
     with open("/proc/sys/net/core/somaxconn") as file:
         assert backlog == min(1024, int(file.read()))
@@ -200,8 +220,8 @@ def test_clients_that_come_all_at_once_find_room() -> None:
     ("127.0.0.1", ["127.0.0.1"], ["127.0.0.2", "192.0.2.1"]), ("0.0.0.0", ["127.0.0.1", "127.0.0.2"], ["192.0.2.1"])])
 def test_it_knows_what_would_lead_to_itself(listen: str, own: t.List[str], foreign: t.List[str]) -> None:
     """Its own address and port, for a wildcard every address of this host; never another port."""
-    server = TunnelServer(tunnel_settings(listen=listen), MasterRow("m", "m"), Seats(1), lambda detail: None)
-    port = server.address.port
+    server = TunnelServer(tunnel_settings(listen=(listen,)), MasterRow("m", "m"), Seats(1), lambda detail: None)
+    port = server.places[0].port  # type: ignore[union-attr]
     server.stop(Deadline(1))
     at = {host: server.listens_at(Endpoint(socket.AF_INET, (host, port))) for host in own + foreign}
     assert at == dict({host: True for host in own}, **{host: False for host in foreign})
@@ -222,7 +242,7 @@ def test_stopping_twice_is_fine(fake_redis: MakeRedis) -> None:
 def test_a_server_that_was_never_started_can_be_stopped() -> None:
     """The address is free again."""
     server = TunnelServer(tunnel_settings(), MasterRow("m", "m"), Seats(1), lambda detail: None)
-    address = server.address
+    address = server.places[0]
     server.stop(Deadline(1))
     bound_socket(tuple(address)).close()  # type: ignore[arg-type]
 
@@ -254,10 +274,10 @@ def test_an_address_that_cannot_be_had(listen: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)
-        tunnel = tunnel_settings(listen=listen, port=taken.getsockname()[1])
+        tunnel = tunnel_settings(listen=(listen,), port=taken.getsockname()[1])
         with pytest.raises(ListenError) as caught:
             TunnelServer(tunnel, MasterRow("m", "m"), Seats(1), lambda detail: None)
-        assert str(caught.value).startswith("%s:%d: cannot listen: " % (listen, tunnel.port))
+        assert str(caught.value).startswith("%s:%s: cannot listen: " % (listen, tunnel.port))
 
 
 def test_ipv6(fake_redis: MakeRedis) -> None:
@@ -266,9 +286,9 @@ def test_ipv6(fake_redis: MakeRedis) -> None:
         bound_socket(("::1", 0)).close()
     except OSError:
         pytest.skip("this host has no IPv6")
-    with OneTunnel(fake_redis(), listen="::1") as tunnel, tunnel.connect() as client:
+    with OneTunnel(fake_redis(), listen=("::1",)) as tunnel, tunnel.connect() as client:
         assert ask(client, "PING") == b"+PONG\r\n"
-        assert str(tunnel.server.address) == "[::1]:%d" % tunnel.address[1]
+        assert str(tunnel.server.places[0]) == "[::1]:%d" % tunnel.address[1]
         assert tunnel.registry.connections()[0].peer == "[::1]:%d" % client.getsockname()[1]
 
 

@@ -79,6 +79,17 @@ def test_what_is_not_known_is_null() -> None:
     assert values["sentinels"][0]["latency"] is None
 
 
+def test_a_tunnel_to_replicas() -> None:
+    """It lacks a replica, not a master; and somebody is to hear that the master stands in."""
+    reading = TUNNEL._replace(role="replica", reason="no replica is listed")
+    stands_in = OK._replace(tunnels=(reading,))
+    assert stands_in.state == "degraded"
+    assert stands_in.troubles() == ["tunnel sessions has no replica, its clients get the master: no replica is listed"]
+    refuses = OK._replace(tunnels=(reading._replace(state="no_master", master=None),))
+    assert refuses.state == "down" and refuses.troubles() == ["tunnel sessions has no replica: no replica is listed"]
+    assert OK._replace(tunnels=(reading._replace(reason=""),)).state == "ok"
+
+
 LOST = TUNNEL._replace(state="no_master", master=None, reason="failover in progress")
 STARTING = CACHE._replace(state="starting", master=None)
 

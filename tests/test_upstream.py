@@ -45,6 +45,17 @@ def test_another_role_is_refused(fake_redis: MakeRedis, role: str, said: str) ->
     assert str(caught.value) == "%s:%d: says that it is %s" % (node.address + (said,))
 
 
+def test_a_replica_is_ready_for_a_reader(fake_redis: MakeRedis) -> None:
+    """Where a replica is wanted; then it is the master that is refused."""
+    node = fake_redis(role="slave")
+    target = target_of(node)._replace(role="slave")
+    with socket.socket() as sock:
+        assert prepare(sock, target, tunnel_settings(), Deadline(20), Gauges()).first_reply == b""
+    node.role = "master"
+    with socket.socket() as sock, pytest.raises(NotMaster, match="says that it is master"):
+        prepare(sock, target, tunnel_settings(), Deadline(20), Gauges())
+
+
 @pytest.mark.parametrize("role", ["master", "slave"])
 @pytest.mark.parametrize("refused", [("ROLE",), ("ROLE", "INFO")])
 def test_other_questions_do_where_role_is_refused(fake_redis: MakeRedis, role: str, refused: t.Tuple[str, ...]) -> None:

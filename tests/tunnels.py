@@ -6,7 +6,7 @@ import struct
 import time
 import typing as t
 
-from st.address import Address, parse_address
+from st.address import Address, Place, parse_address
 from st.app import App
 from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
@@ -95,7 +95,8 @@ class OneTunnel:
         self.hints: t.List[str] = []
         self.server = TunnelServer(tunnel_settings(**changes), self.row, Seats(room), self.hints.append, legs=legs)
         self.registry = self.server.registry
-        self.address = (self.server.address.host, self.server.address.port)
+        addresses = [place for place in self.server.places if isinstance(place, Address)]
+        self.address: t.Tuple[str, int] = tuple(addresses[0]) if addresses else ("", 0)  # type: ignore[assignment]
         if node is not None:
             self.switch(node)
 
@@ -110,7 +111,8 @@ class OneTunnel:
 
     def switch(self, node: FakeRedis) -> int:
         """Make a node the master as the watcher does; return how many connections were cut."""
-        return self.registry.cut_older(self.row.adopt(target_of(node)))
+        self.row.adopt(target_of(node))
+        return self.registry.cut_stale(self.row.is_current)
 
     def closed(self, why: str) -> int:
         """Return how many connections have ended for this reason."""
@@ -169,6 +171,20 @@ def running(world: World, *names: str, **changes: t.Any) -> t.Iterator[Running]:
     with Running(world_settings(world, names, **changes)) as made:
         made.wait_master(world.master)
         yield made
+
+
+def connect_to(place: Place) -> socket.socket:
+    """Return a client of an address or a unix socket, on which nothing takes longer than 20 seconds."""
+    if isinstance(place, Address):
+        return socket.create_connection(place, timeout=20 * FACTOR)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(20 * FACTOR)
+    try:
+        sock.connect(place)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def ask(sock: socket.socket, *words: t.Union[str, bytes]) -> bytes:

@@ -1,11 +1,10 @@
 """The life of everything: start, reload, stop."""
 import logging
-import socket
 import threading
 import time
 import typing as t
 
-from st.address import Address
+from st.address import Address, Place
 from st.app.changes import Changes, compare
 from st.app.keys import keys_of
 from st.app.parts import Lane, Parts
@@ -20,9 +19,12 @@ from st.ops.status import ProcessStatus
 from st.sentinel.answers import Credentials
 from st.sentinel.crew import Brief, Crew
 from st.sentinel.follower import Follower
-from st.sentinel.masters import MasterRow
-from st.sentinel.watcher import Watcher
+from st.sentinel.masters import MasterRow, Row
+from st.sentinel.replica_follower import ReplicaFollower
+from st.sentinel.replica_row import ReplicaRow
+from st.sentinel.watcher import AnyFollower, Watcher
 from st.switch import Switch
+from st.tunnel.listener import Site
 from st.tunnel.server import Seats, TunnelServer
 from st.wire.dial import Endpoint
 
@@ -50,7 +52,7 @@ class App:
         self._seats = Seats(room)
         self._on_switch = on_switch
         self._passed = passed or PassedSockets()
-        self._assigned: t.Mapping[str, socket.socket] = {}  # passed sockets by tunnels; by `start`, then by `reload`
+        self._assigned: t.Mapping[str, t.Sequence[Site]] = {}  # passed sockets by tunnels; by `start`, then by `reload`
         self._keys = keys_of(settings)
         self._changing = threading.Lock()  # held by `reload`, so that there is one at a time
         self._stopping = False
@@ -63,8 +65,7 @@ class App:
         useless = self._passed.useless(settings.tunnels)
         if useless:
             raise ListenError("; ".join(useless))
-        rows = {tunnel.name: MasterRow(tunnel.name, tunnel.master) for tunnel in settings.tunnels}
-        servers = self._listen_all(settings.tunnels, rows)
+        servers = self._listen_all(settings.tunnels)
         self._parts = self._combine(settings, servers)
         try:
             self._parts.watcher.start()
@@ -116,7 +117,7 @@ class App:
         for name, lane in self._parts.lanes.items():
             snapshot = lane.follower.row.wait_usable(deadline)
             if snapshot.target is None:
-                late.append("%s: %s" % (name, snapshot.reason or "no master"))
+                late.append("%s: %s" % (name, snapshot.reason or "no %s" % lane.follower.row.wanted))
         return late
 
     def status(self) -> ProcessStatus:
@@ -161,22 +162,28 @@ class App:
         for tunnel in settings.tunnels:
             server = servers.get(tunnel.name)
             if server is not None:
-                follower = Follower(tunnel, server.row, settings.nat_map, crew.probe, self._cut_stale,
-                                    settings.min_sentinels, settings.sentinel_outage == "serve", self._on_switch)
-                if tunnel.name in before and before[tunnel.name].server is server:
-                    follower.go_on_as(before[tunnel.name].follower)
+                follower = self._follower(tunnel, server.row, settings, crew)
+                if tunnel.name in before and before[tunnel.name].server is server:  # and so its role is the same
+                    follower.go_on_as(before[tunnel.name].follower)  # type: ignore[arg-type]
                 lanes[tunnel.name] = Lane(tunnel, server, follower)
         watcher = Watcher(crew, [lane.follower for lane in lanes.values()], settings.poll, settings.sentinel_timeout,
                           old.watcher.questions() if old else None)
         crew.report_to(watcher.post, lambda channel: watcher.wake("event", channel))
         return Parts(settings, lanes, crew, watcher)
 
-    def _listen_all(self, tunnels: t.Sequence[TunnelSettings], rows: t.Mapping[str, MasterRow]) -> Servers:
+    def _follower(self, tunnel: TunnelSettings, row: Row, settings: Settings, crew: Crew) -> AnyFollower:
+        rules = (settings.min_sentinels, settings.sentinel_outage == "serve")
+        if isinstance(row, ReplicaRow):
+            return ReplicaFollower(tunnel, row, settings.nat_map, crew.probe, self._cut_stale, *rules)
+        assert isinstance(row, MasterRow)
+        return Follower(tunnel, row, settings.nat_map, crew.probe, self._cut_stale, *rules, on_switch=self._on_switch)
+
+    def _listen_all(self, tunnels: t.Sequence[TunnelSettings]) -> Servers:
         """Return a server for each tunnel, accepting, all or none; raise ListenError. Clients wait for a master."""
         servers: t.Dict[str, TunnelServer] = {}
         try:
             for tunnel in tunnels:
-                servers[tunnel.name] = self._listen(tunnel, rows[tunnel.name])
+                servers[tunnel.name] = self._listen(tunnel)
             for server in servers.values():
                 server.start()
         except BaseException:
@@ -185,23 +192,24 @@ class App:
             raise
         return servers
 
-    def _listen(self, tunnel: TunnelSettings, row: MasterRow) -> TunnelServer:
+    def _listen(self, tunnel: TunnelSettings) -> TunnelServer:
+        row = (ReplicaRow if tunnel.role == "replica" else MasterRow)(tunnel.name, tunnel.master)
         try:
-            return TunnelServer(tunnel, row, self._seats, self._hint, self._assigned.get(tunnel.name),
-                                self._keys.legs[tunnel.name])
+            return TunnelServer(tunnel, row, self._seats, self._hint, self._keys.legs[tunnel.name],
+                                self._assigned.get(tunnel.name))
         except ListenError as error:
-            raise blame_holder(error, Address(tunnel.listen, tunnel.port))
+            raise blame_holder(error, error.address) if error.address else error
 
     def _exchange(self, leaving: Servers, arriving: t.Sequence[TunnelSettings]) -> Servers:
-        """Listen for those that arrive, where need be on the ports of those that leave; raise ListenError."""
-        rows = {tunnel.name: MasterRow(tunnel.name, tunnel.master) for tunnel in arriving}
-        ports = {server.address.port for server in leaving.values()}
-        free = self._listen_all([tunnel for tunnel in arriving if tunnel.port not in ports], rows)
-        taken = [server for server in leaving.values() if server.address.port in {each.port for each in arriving}]
+        """Listen for those that arrive, where need be in the places of those that leave; raise ListenError."""
+        held, wanted = _spots(server.places for server in leaving.values()), _spots(each.places for each in arriving)
+        late = [tunnel for tunnel in arriving if _spots([tunnel.places]) & held]
+        free = self._listen_all([tunnel for tunnel in arriving if tunnel not in late])
+        taken = [server for server in leaving.values() if _spots([server.places]) & wanted]
         for server in taken:
             server.stop(Deadline(STOP_WAIT))
         try:
-            return dict(free, **self._listen_all([tunnel for tunnel in arriving if tunnel.port in ports], rows))
+            return dict(free, **self._listen_all(late))
         except BaseException:
             for server in free.values():
                 server.stop(Deadline(STOP_WAIT))
@@ -240,7 +248,13 @@ class App:
         return any(lane.server.listens_at(endpoint) for lane in self._parts.lanes.values())
 
     def _cut_stale(self, tunnel: str, generation: int) -> int:
-        return self._parts.lanes[tunnel].server.registry.cut_older(generation)
+        server = self._parts.lanes[tunnel].server
+        return server.registry.cut_stale(server.row.is_current)
 
     def _hint(self, detail: str) -> None:
         self._parts.watcher.wake("hint", detail)
+
+
+def _spots(many: t.Iterable[t.Iterable[Place]]) -> t.Set[t.Union[int, str]]:
+    """Return what can be in the way of another listener: ports, whatever the address, and paths."""
+    return {place.port if isinstance(place, Address) else place for places in many for place in places}

@@ -1,6 +1,7 @@
 """What a reload changes: two configurations side by side. Values in, words out."""
 import typing as t
 
+from st.address import Address
 from st.config.values import Settings, TunnelSettings
 
 AT_START_ONLY = ("http", "control", "lock", "pid_file", "history_file")  # what they need is taken once, at the start
@@ -11,7 +12,7 @@ class Changes(t.NamedTuple):
 
     added: t.Tuple[str, ...]
     removed: t.Tuple[str, ...]
-    replaced: t.Tuple[str, ...]  # another address to listen on, or another master: its connections end
+    replaced: t.Tuple[str, ...]  # another address to listen on, another master or role: its connections end
     adjusted: t.Mapping[str, t.Tuple[str, ...]]  # the settings that apply to its next connections
     process: t.Tuple[str, ...]
     restart: t.Tuple[str, ...]  # of these, the ones that change with the next start only
@@ -56,7 +57,8 @@ def compare(old: Settings, new: Settings) -> Changes:
 
 
 def _identity(tunnel: TunnelSettings) -> t.Tuple[t.Any, ...]:
-    return tunnel.listen, tunnel.port, tunnel.master
+    mode = None if all(isinstance(place, Address) for place in tunnel.places) else tunnel.socket_mode
+    return tunnel.places, mode, tunnel.master, tunnel.role
 
 
 def _differing(old: t.Any, new: t.Any) -> t.Tuple[str, ...]:

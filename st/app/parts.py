@@ -9,8 +9,7 @@ from st.ops.measures import ClientStatus, Measures, SentinelMeasures, TunnelMeas
 from st.ops.status import NOT_ASKED, NO_MASTER, STARTING, UP, ProcessStatus, SentinelStatus, TunnelStatus
 from st.sentinel.attendance import Questions
 from st.sentinel.crew import Crew
-from st.sentinel.follower import Follower
-from st.sentinel.watcher import Watcher
+from st.sentinel.watcher import AnyFollower, Watcher
 from st.tunnel.server import TunnelServer
 
 
@@ -19,7 +18,7 @@ class Lane(t.NamedTuple):
 
     settings: TunnelSettings
     server: TunnelServer
-    follower: Follower
+    follower: AnyFollower
 
 
 class Parts(t.NamedTuple):
@@ -57,7 +56,8 @@ class Parts(t.NamedTuple):
             for connection in lane.server.registry.connections():
                 master = connection.master
                 found.append(ClientStatus(connection.id, name, connection.peer, str(master.address) if master else None,
-                                          connection.since, *connection.carried()))
+                                          connection.since, *connection.carried(),
+                                          credentials=connection.credentials))
         return sorted(found)
 
     def stalled(self, seconds: float) -> t.List[str]:
@@ -69,14 +69,15 @@ class Parts(t.NamedTuple):
 
 def _tunnel_status(lane: Lane) -> TunnelStatus:
     tunnel, server, follower = lane
-    row, counts, target = follower.row.now(), server.registry.counts(), follower.row.current()
-    condition = follower.condition.state
-    state = STARTING if not condition else NO_MASTER if condition == NO_MASTER else UP
+    row, counts, targets = follower.row.now(), server.registry.counts(), follower.row.targets()
+    state = STARTING if not follower.state else NO_MASTER if follower.state == NO_MASTER else UP
     refused = dict(server.refused, no_master=counts.closed.get("no_master", 0))
     return TunnelStatus(
-        name=tunnel.name, master_name=tunnel.master, role="master", listen=str(server.address), state=state,
-        master=str(target.address) if target else None, epoch=target.epoch if target else None,
-        since=follower.since or None, verified=bool(target and target.verified),
+        name=tunnel.name, master_name=tunnel.master, role=tunnel.role, listen=", ".join(map(str, server.places)),
+        state=state,
+        master=", ".join(sorted(str(target.address) for target in targets)) or None,
+        epoch=targets[0].epoch if targets else None, since=follower.since or None,
+        verified=bool(targets) and all(target.verified for target in targets),
         sentinels_agreeing=follower.agreeing, clients=counts.open, held=counts.held, max_connections=server.limit,
         accepted=counts.accepted, refused={why: number for why, number in refused.items() if number},
         closed=counts.closed, switches=follower.switches, bytes_to_master=counts.to_master,

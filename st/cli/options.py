@@ -12,7 +12,7 @@ from st.config.words import parse_word
 
 _OPTIONS = (
     ("sentinels", ("-s", "--sentinel"), "HOST[:PORT]"),
-    ("listen", ("-l", "--listen"), "HOST"),
+    ("listen", ("-l", "--listen"), "PLACE"),
     ("port", ("-p", "--port"), "N"),
     ("sentinel_user", ("--sentinel-user",), "NAME"),
     ("sentinel_password_file", ("--sentinel-password-file",), "FILE"),

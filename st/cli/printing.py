@@ -7,6 +7,7 @@ import typing as t
 
 import click
 
+from st.address import is_path
 from st.cli.options import Chosen, common_options, load_settings
 from st.cli.program import Commands
 from st.config import Loaded
@@ -44,7 +45,8 @@ def print_unit(context: click.Context, user: t.Optional[str]) -> None:
     settings, command, user = loaded.settings, _command(), user or service_user()
     reads = (command[0], config, sys.executable, sys.prefix, sys.base_prefix, __file__)
     chosen = (settings.control, settings.lock, settings.history_file, settings.pid_file, settings.log_file)
-    writes = [path for path in chosen if path and os.path.isabs(path)]
+    sockets = [place for tunnel in settings.tunnels for place in tunnel.listen if is_path(place)]
+    writes = [path for path in (*chosen, *sockets) if path and os.path.isabs(path)]
     _print(unit(Service(
         command=command, config=config, user=user, has_user=has_user(user), systemd=systemd_version(),
         drain=settings.drain, control=settings.control != "off", log_file=settings.log_file,

@@ -17,7 +17,8 @@ from st.sentinel.survey import masters
 
 logger = logging.getLogger(__name__)
 
-_Ports = t.DefaultDict[int, t.Dict[str, int]]  # of tunnels that nobody wrote about, by the first port and their names
+# Of tunnels that nobody wrote about: their ports, by the first one and their names.
+_Ports = t.DefaultDict[t.Optional[int], t.Dict[str, int]]
 
 
 @click.command(name="run", short_help="Run tunnels in the foreground.")
@@ -28,7 +29,7 @@ def run(context: click.Context, names: t.Sequence[str]) -> None:
     """Run tunnels in the foreground, or with --daemon in the background; the log goes to standard error.
 
     Without a name and without a tunnel in the configuration, the Sentinels are asked for their names; ports count up
-    from --port.
+    from --port. NAME=/PATH listens on a unix socket.
     """
     if wants_daemon(context):
         context.exit(_run_detached(context, names))

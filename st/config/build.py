@@ -6,7 +6,8 @@ from st.address import REDIS_PORT, Address
 from st.config.certificates import check_certificates
 from st.config.findings import Findings
 from st.config.layers import Value, Values, check_layer, pick, pick_all, pick_secret
-from st.config.ports import Claim, check_claims, check_http, free_ports
+from st.config.login import check_login
+from st.config.ports import Claim, check_claims, check_http, free_ports, needs_port
 from st.config.sheet import Layer, Sheet
 from st.config.table import SETTINGS
 from st.config.values import Settings, TunnelSettings
@@ -70,7 +71,8 @@ class _Builder:
 
     def template(self) -> TunnelSettings:
         """Return what a tunnel has that nobody wrote anything about."""
-        return self._tunnel("", self._first_port() or REDIS_PORT, self._process)
+        listens = needs_port(pick_all(["listen"], self._process)["listen"])
+        return self._tunnel("", (self._first_port() or REDIS_PORT) if listens else None, self._process)
 
     def _sentinels(self) -> t.Tuple[Address, ...]:
         given = pick("sentinels", self._process)
@@ -92,24 +94,35 @@ class _Builder:
         return {user: given and given.value, password: secret}
 
     def _tunnels(self) -> t.Iterator[TunnelSettings]:
-        claims = []
+        claims: t.List[Claim] = []
         for name, port in self._ports().items():
-            section = self._sections.get(name, {})
-            words = (self._words.get(name, {}), self._environment_words.get(name, {}))
-            layers = [words[0], self._options, words[1], self._environment, section, self._process[-1]]
+            layers = self._layers(name)
             tunnel = self._tunnel(name, port.value, layers)
-            if tunnel.port and tunnel.listen:
-                claims.append(Claim(name, Address(tunnel.listen, tunnel.port), port.where))
+            listen = pick("listen", layers)
+            for place in tunnel.places if tunnel.listen else ():
+                if not isinstance(place, Address):
+                    claims.append(Claim(name, place, listen.where if listen else port.where))
+                elif place.port:
+                    claims.append(Claim(name, place, port.where))
             yield tunnel
         check_claims(claims, self._findings)
         http = pick("http", self._process)
         if http and http.value:
             check_http(http.where, http.value, claims, self._findings)
 
-    def _tunnel(self, name: str, port: int, layers: t.Sequence[Values]) -> TunnelSettings:
+    def _layers(self, name: str) -> t.List[Values]:
+        """Return all that is said of a tunnel."""
+        words = (self._words.get(name, {}), self._environment_words.get(name, {}))
+        return [words[0], self._options, words[1], self._environment, self._sections.get(name, {}), self._process[-1]]
+
+    def _tunnel(self, name: str, port: t.Optional[int], layers: t.Sequence[Values]) -> TunnelSettings:
         values = pick_all(_plain_fields(TunnelSettings), layers)
         values.update(self._credentials("redis", layers), port=port, master=values["master"] or name)
-        return TunnelSettings(name=name, **values)
+        tunnel = TunnelSettings(name=name, **values)
+        login = pick("login", layers)
+        if login and login.value:
+            check_login(tunnel, login.where, self._findings)
+        return tunnel
 
     def _first_port(self) -> t.Optional[int]:
         first = pick("port", self._process)
@@ -122,7 +135,16 @@ class _Builder:
         own = {name: pick("port", [layer.get(name, {}) for layer in layers]) for name in names}
         first = self._first_port() or (None if names is self._sections else REDIS_PORT)
         free = free_ports(first or REDIS_PORT, [port.value for port in own.values() if port])
-        return {name: port or self._count(name, first, free) for name, port in own.items()}
+        return {name: port or self._count(name, first, free) if self._listens_on_tcp(name) else self._none(name, port)
+                for name, port in own.items()}
+
+    def _listens_on_tcp(self, name: str) -> bool:
+        return needs_port(pick_all(["listen"], self._layers(name))["listen"])
+
+    def _none(self, name: str, port: t.Optional[Value]) -> Value:
+        if port and port.value:
+            self._findings.warning(port.where, "port: tunnel %r listens on unix sockets alone, and has no port" % name)
+        return Value(None, port.where if port else self._places.get(name, "tunnel %r" % name))
 
     def _count(self, name: str, first: t.Optional[int], free: t.Iterator[int]) -> Value:
         where = self._places.get(name, "tunnel %r" % name)

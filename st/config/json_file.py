@@ -9,7 +9,7 @@ from st.config.table import SETTINGS, TUNNEL
 
 _ORIGINAL_SENTINELS = "sentinels_addresses_list"
 _ALIASES = {_ORIGINAL_SENTINELS: "sentinels", "local_port": "port"}
-_LISTS = ("sentinels", "nat_map")
+_LISTS = ("sentinels", "nat_map", "listen", "allow")
 _NEAR_MISS = 0.75  # keys that are not ours are allowed here, so only a close likeness is worth a word
 
 

@@ -1,14 +1,17 @@
 """The kinds of settings: functions from a text to a value, which raise ValueError when it is none."""
 import decimal
+import ipaddress
 import os
 import re
 import shlex
 import typing as t
 
-from st.address import SENTINEL_PORT, Address, check_host, parse_address, parse_port
+from st.address import SENTINEL_PORT, Address, check_host, is_path, parse_address, parse_port
 from st.nat import NatMap, parse_nat_map
+from st.unix import LONGEST
 
 Kind = t.Callable[[str], t.Any]
+Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
@@ -158,10 +161,23 @@ def password(text: str) -> str:
     return text
 
 
-def listen(text: str) -> str:
-    """Return the address or host name to listen on, without brackets and without a port."""
-    if "/" in text:
-        raise ValueError("%r: unix sockets are not supported yet: write an address such as 127.0.0.1" % text)
+def listen(text: str) -> t.Tuple[str, ...]:
+    """Return where to listen: addresses and host names without brackets and ports, and paths of unix sockets."""
+    words = [word.strip() for word in re.split(r"[,\n]", text) if word.strip()]
+    return tuple(_socket_path(word) if is_path(word) else _host(word) for word in words or [""])
+
+
+def _socket_path(text: str) -> str:
+    found = os.path.normpath(path(text) or "").replace("//", "/")  # two at the beginning are kept (POSIX)
+    if not os.path.isabs(found):
+        raise ValueError("%r is not a whole path: begin with / (with commas between several places)" % text)
+    if len(os.fsencode(found)) > LONGEST:
+        raise ValueError("%r is longer than %d bytes, the most for a unix socket: choose a shorter path"
+                         % (text, LONGEST))
+    return found
+
+
+def _host(text: str) -> str:
     host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if host == "*":
         raise ValueError("'*' is not an address: write 0.0.0.0 to listen on every interface")
@@ -174,6 +190,32 @@ def listen(text: str) -> str:
 def port(text: str) -> int:
     """Return a port to listen on."""
     return parse_port(text)
+
+
+def mode(text: str) -> str:
+    """Return the permissions of a file, in octal, as four digits."""
+    if not re.match(r"0?[0-7]{3}\Z", text):
+        raise ValueError("%r is not a mode: write three digits in octal, such as 0660" % text)
+    return "%04o" % int(text, 8)
+
+
+def networks(text: str) -> t.Tuple[Network, ...]:
+    """Return the networks and single addresses in `text`, separated by commas or white space."""
+    return tuple(_network(word) for word in re.split(r"[\s,]+", text.strip(" \t\r\n,")) if word)
+
+
+def _network(text: str) -> Network:
+    try:
+        address, _, length = text.partition("/")
+        found = ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError("%r is neither an address nor a network such as 10.1.0.0/16" % text) from error
+    if length and ipaddress.ip_address(address) != found.network_address:
+        raise ValueError("%r is one address of a network: write %s, or %s alone" % (text, found, address))
+    mapped = found.network_address.ipv4_mapped if isinstance(found, ipaddress.IPv6Network) else None
+    if mapped and found.prefixlen >= 96:
+        raise ValueError("%r holds IPv4 addresses: write %s/%d" % (text, mapped, found.prefixlen - 96))
+    return found
 
 
 def addresses(text: str) -> t.Tuple[Address, ...]:

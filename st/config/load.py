@@ -2,7 +2,7 @@
 import os
 import typing as t
 
-from st.address import parse_port
+from st.address import is_path, parse_port
 from st.config.build import Sources, build
 from st.config.environment import CONFIG, TUNNELS, as_utf8, read_environment, read_tunnels
 from st.config.files import FileText, read_file, reason
@@ -65,13 +65,19 @@ def with_tunnels(loaded: Loaded, names: t.Iterable[str],
     """
     if loaded.settings.tunnels:
         return loaded.settings
-    template, ports = loaded.template, {} if ports is None else ports
+    template, ports, names = loaded.template, {} if ports is None else ports, sorted(names)
+    if len(names) > 1 and any(map(is_path, template.listen)):
+        text = "is one place, and there are %d master names (%s): write a [tunnel:NAME] for each, or listen on TCP"
+        raise ConfigError([one_line("listen", text % (len(names), ", ".join(names)))])
     tunnels = []
-    for name in sorted(names):
-        port = ports.get(name) or max([template.port - 1, *ports.values()]) + 1
+    for name in names:
         try:
-            tunnels.append(template._replace(name=check_name(name), master=name, port=parse_port(str(port))))
-            ports[name] = port
+            tunnel = template._replace(name=check_name(name), master=name)
+            if template.port is not None:
+                port = ports.get(name) or max([template.port - 1, *ports.values()]) + 1
+                tunnel = tunnel._replace(port=parse_port(str(port)))
+                ports[name] = port
+            tunnels.append(tunnel)
         except ValueError as error:
             raise ConfigError([one_line("master name %r" % name, "no tunnel: %s" % error)]) from error
     return loaded.settings._replace(tunnels=tuple(tunnels))

@@ -1,8 +1,8 @@
 """What a configuration is once it has been read: immutable values."""
 import typing as t
 
-from st.address import Address
-from st.config.kinds import Command
+from st.address import Address, Place, is_path
+from st.config.kinds import Command, Network
 from st.nat import NatMap
 from st.secret import Secret
 from st.tls import Terms
@@ -13,11 +13,16 @@ class TunnelSettings(t.NamedTuple):
 
     name: str
     master: str
-    listen: str
-    port: int
+    role: str  # master or replica
+    replica_fallback: str  # master or refuse
+    listen: t.Tuple[str, ...]  # hosts, and paths of unix sockets
+    port: t.Optional[int]  # for all the hosts; None: there are none
+    socket_mode: str  # octal
+    allow: t.Tuple[Network, ...]  # empty: everybody
     hold: float
     connect_timeout: float
     max_connections: t.Optional[int]  # None: from the file limit
+    max_connections_per_client: int  # 0: off
     keepalive: float  # 0: off
     user_timeout: float  # 0: off
     role_check: str  # yes, strict or no
@@ -30,6 +35,12 @@ class TunnelSettings(t.NamedTuple):
     listen_tls_key: t.Optional[str]
     redis_user: t.Optional[str]
     redis_password: t.Optional[Secret]
+    login: bool
+
+    @property
+    def places(self) -> t.Tuple[Place, ...]:
+        """Where it listens."""
+        return tuple(place if is_path(place) else Address(place, self.port or 0) for place in self.listen)
 
     @property
     def tls_terms(self) -> t.Optional[Terms]:

@@ -3,7 +3,6 @@ import contextlib
 import errno
 import os
 import socket
-import struct
 import time
 import typing as t
 
@@ -11,6 +10,7 @@ from st.control import protocol
 from st.deadline import Deadline
 from st.errors import LocalError, SentinelTunnelError
 from st.ops.kernel import kernel_text
+from st.unix import credentials_of
 
 PATIENCE = 10.0  # seconds in which a process that works has answered
 _PIECE = 1 << 16  # bytes received at once
@@ -48,11 +48,11 @@ class Client:
         try:
             self._sock.settimeout(seconds)
             self._connect(seconds)
-            credentials = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            credentials = credentials_of(self._sock)
         except BaseException:
             self._sock.close()
             raise
-        self.pid: int = struct.unpack("3i", credentials)[0]  # 0: in a container that we do not see into
+        self.pid = credentials.pid  # 0: in a container that we do not see into
         self._born = _birth(self.pid)
 
     def __enter__(self) -> "Client":

@@ -5,6 +5,8 @@ import typing as t
 
 MOST_BYTES = 64 << 10  # of one request
 MOST_WORDS = 64
+LONGEST_LINE = 1 << 20  # bytes of a reply that is a line
+LONGEST_REPLY = 32 << 20  # bytes; 100,000 connections take 30 MB
 
 _UNPRINTABLE = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _NUMBER = re.compile(rb"-?[0-9]{1,9}\Z")
@@ -151,16 +153,23 @@ def _many(head: bytes, parts: t.Sequence[bytes]) -> bytes:
 
 def parse_reply(data: bytes) -> t.Optional[str]:
     """Return the text of the one reply in `data`, None when it is not complete; raise ErrorReply or ProtocolError."""
-    kind, (line, end, rest) = data[:1], data[1:].partition(b"\r\n")
+    kind, end = data[:1], data.find(b"\r\n", 0, LONGEST_LINE)
     if kind not in (b"", b"+", b"-", b"$"):
         raise ProtocolError("a reply that begins with %r" % kind)
-    if not end:
+    if end < 0:
+        if len(data) >= LONGEST_LINE:
+            raise ProtocolError("a line of more than %d bytes" % LONGEST_LINE)
         return None
+    line = data[1:end]
     if kind == b"-":
         raise ErrorReply(_text(line))
-    if kind == b"+":
-        return _text(line)
+    return _text(line) if kind == b"+" else _bulk_text(data, line, end + 2)
+
+
+def _bulk_text(data: bytes, line: bytes, start: int) -> t.Optional[str]:
     if not _NUMBER.match(line):
         raise ProtocolError("a reply of a length that is no number")
     size = int(line)
-    return _text(rest[:size]) if len(rest) >= size + 2 else None
+    if size > LONGEST_REPLY:
+        raise ProtocolError("a reply of more than %d bytes" % LONGEST_REPLY)
+    return _text(data[start:start + size]) if len(data) >= start + size + 2 else None

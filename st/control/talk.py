@@ -2,7 +2,6 @@
 import logging
 import select
 import socket
-import struct
 import threading
 import time
 import typing as t
@@ -11,6 +10,7 @@ from st.control import protocol
 from st.control.commands import Answer
 from st.deadline import Deadline
 from st.ops.plain import plain
+from st.unix import credentials_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +62,7 @@ class Talk:
 
     def who(self) -> str:
         """Return the client's process and user id, as the kernel knows them."""
-        credentials = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return "pid %d uid %d" % struct.unpack("3i", credentials)[:2]
+        return "pid %d uid %d" % credentials_of(self._sock)
 
     def _converse(self) -> None:
         while True:

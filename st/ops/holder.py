@@ -2,8 +2,8 @@
 import socket
 import typing as t
 
-from st.address import Address
-from st.ops.sockets import IP, LISTENING, Owner, owners_of, parse_ip, parse_rows, tables
+from st.address import IP, Address, parse_ip
+from st.ops.sockets import LISTENING, Owner, owners_of, parse_rows, tables
 
 
 class Holder(Owner):

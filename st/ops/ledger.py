@@ -8,6 +8,7 @@ import time
 import typing as t
 
 from st.deadline import Deadline
+from st.ops.planted import open_own
 
 KEPT = 1000  # lines that are left when the file is shortened
 _MOST = 2000  # lines at which it is
@@ -23,7 +24,7 @@ class Ledger:
     """
 
     def __init__(self, path: str, is_ours: t.Callable[[str], bool]) -> None:
-        self.path = os.path.realpath(path)  # a symbolic link stays one when the file is replaced
+        self.path = os.path.abspath(path)
         self._is_ours = is_ours
 
     def prepare(self) -> None:
@@ -33,7 +34,7 @@ class Ledger:
     def read(self) -> t.List[str]:
         """Return the newest lines; none when there is no file."""
         try:
-            descriptor = _regular(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+            descriptor = _regular(open_own(self.path, os.O_RDONLY | os.O_NONBLOCK))
         except FileNotFoundError:
             return []
         try:
@@ -46,8 +47,8 @@ class Ledger:
         with self._held() as (descriptor, alone):
             _write(descriptor, "".join(line + "\n" for line in lines).encode("ascii"), alone)
             tail = _tail(descriptor)
-            if alone and tail.count(b"\n") >= _MOST:
-                ours = self._ours(tail)
+            ours = self._ours(tail) if alone and tail.count(b"\n") >= _MOST else []
+            if len(ours) == KEPT:  # else it is mostly somebody else's, named by mistake
                 self._replace("".join(line + "\n" for line in ours).encode("ascii", "backslashreplace"), descriptor)
 
     def _ours(self, tail: bytes) -> t.List[str]:
@@ -70,9 +71,9 @@ class Ledger:
             os.close(descriptor)
 
     def _open(self) -> int:
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-        return _regular(os.open(self.path, flags, 0o644))
+        os.makedirs(os.path.dirname(os.path.realpath(self.path)), exist_ok=True)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_NONBLOCK
+        return _regular(open_own(self.path, flags, 0o644))
 
     def _is_current(self, descriptor: int) -> bool:
         try:
@@ -82,7 +83,10 @@ class Ledger:
 
     def _replace(self, content: bytes, old: int) -> None:
         """Put a file with this content in the place of the `old` one, whose lock we hold."""
-        fresh = self.path + ".new"
+        path = os.path.realpath(self.path)  # a symbolic link stays one
+        if not os.path.samestat(os.stat(path), os.fstat(old)):
+            return  # it has just become another one: next time
+        fresh = path + ".new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(fresh)  # of a process that was killed right here
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -92,8 +96,8 @@ class Ledger:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.rename(fresh, self.path)
-        _sync_directory(os.path.dirname(self.path))
+        os.rename(fresh, path)
+        _sync_directory(os.path.dirname(path))
 
 
 def _regular(descriptor: int) -> int:

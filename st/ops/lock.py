@@ -13,6 +13,7 @@ from st.event import Event
 from st.ops.kernel import kernel_text
 from st.ops.notes import may_hold_pid
 from st.ops.places import make_directory
+from st.ops.planted import open_own
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ _LOOK = 0.01  # seconds between two looks
 _GRACE = 5.0  # seconds from SIGTERM to SIGKILL, and from that to giving up
 
 # O_NOFOLLOW: what others put there must not lead a process of root to another file.
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Lock:
@@ -106,7 +107,7 @@ def end_holder(path: str) -> None:
 def _take(path: str) -> int:
     """Return the descriptor of the locked file; raise OSError, BlockingIOError when another process has the lock."""
     for _ in range(_TRIES):
-        descriptor = os.open(path, _FLAGS, 0o600)  # who can read a file can lock it
+        descriptor = open_own(path, _FLAGS, 0o600)  # who can read a file can lock it
         try:
             _check_ours(descriptor, path)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

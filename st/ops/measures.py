@@ -2,6 +2,7 @@
 import typing as t
 
 from st.tally import Distribution
+from st.unix import Credentials
 
 
 class TunnelMeasures(t.NamedTuple):
@@ -29,7 +30,7 @@ class Measures(t.NamedTuple):
 
 
 class ClientStatus(t.NamedTuple):
-    """One open connection; `master` is None while it is held, times are Unix times, `client` is HOST:PORT."""
+    """One open connection; `master` is None while it is held, times are Unix times, `client` is HOST:PORT or "unix"."""
 
     id: int
     tunnel: str
@@ -38,3 +39,4 @@ class ClientStatus(t.NamedTuple):
     since: float
     bytes_to_master: int
     bytes_to_client: int
+    credentials: t.Optional[Credentials] = None  # of the process that connected on a unix socket

@@ -3,21 +3,23 @@ import os
 import socket
 import typing as t
 
-from st.address import Address
+from st.address import Address, Place
 from st.config.values import TunnelSettings
 from st.errors import ListenError
 from st.ops.plain import plain
 
 FIRST = 3  # descriptors from here on, as sd_listen_fds(3) says
 _NO_TUNNEL = ("systemd passed a socket that listens on %s, but no tunnel does: let ListenStream= of the .socket unit "
-              "name the address of a tunnel, or FileDescriptorName= the tunnel (one socket each)")
+              "name the address or path of a tunnel, or FileDescriptorName= the tunnel")
+
+Site = t.Union[Place, socket.socket]  # where to listen, or a socket that does already
 
 
 class Passed(t.NamedTuple):
-    """One listening socket, its address, and its FileDescriptorName= ("" without)."""
+    """One listening socket, its place, and its FileDescriptorName= ("" without)."""
 
     name: str
-    address: Address
+    place: Place
     socket: socket.socket
 
 
@@ -27,22 +29,28 @@ class PassedSockets:
     def __init__(self, sockets: t.Sequence[Passed] = ()) -> None:
         self._sockets = tuple(sockets)
 
-    def assign(self, tunnels: t.Sequence[TunnelSettings]) -> t.Dict[str, socket.socket]:
-        """Return sockets by the names of their tunnels, which they bear, or else listen for on the same address."""
-        given = {passed.name: passed.socket for passed in reversed(self._sockets)}
-        found = {tunnel.name: given[tunnel.name] for tunnel in tunnels if tunnel.name in given}
-        named = set(found)
+    def assign(self, tunnels: t.Sequence[TunnelSettings]) -> t.Dict[str, t.Sequence[Site]]:
+        """Return where each tunnel listens that has passed sockets.
+
+        On those that bear its name, and nowhere else; without such, in its own places, on the sockets passed for them.
+        """
+        names = {tunnel.name for tunnel in tunnels}
+        found: t.Dict[str, t.Sequence[Site]] = {}
         for passed in self._sockets:
-            if passed.name not in named:
-                at_address = [tunnel.name for tunnel in tunnels if passed.address in _addresses(tunnel)]
-                for name in at_address[:1]:
-                    found.setdefault(name, passed.socket)
+            if passed.name in names:
+                found[passed.name] = [*found.get(passed.name, ()), passed.socket]
+        free = [passed for passed in self._sockets if passed.name not in names]
+        for tunnel in tunnels if free else ():
+            if tunnel.name not in found:
+                sites = [_take(place, free) for place in tunnel.places]
+                if any(isinstance(site, socket.socket) for site in sites):
+                    found[tunnel.name] = sites
         return found
 
     def useless(self, tunnels: t.Sequence[TunnelSettings]) -> t.List[str]:
         """Return what is wrong with each socket that belongs to no tunnel."""
-        used = list(self.assign(tunnels).values())
-        return [_NO_TUNNEL % str(passed.address) for passed in self._sockets if passed.socket not in used]
+        used = [site for sites in self.assign(tunnels).values() for site in sites]
+        return [_NO_TUNNEL % plain(str(passed.place)) for passed in self._sockets if passed.socket not in used]
 
     def close(self) -> None:
         """Close them; systemd keeps its own, where clients wait for the next start."""
@@ -68,7 +76,7 @@ def take_passed(environ: t.MutableMapping[str, str]) -> PassedSockets:
         raise ListenError("systemd passed %s descriptors from %d on, but not all are sockets: %s"
                           % (count, FIRST, error.strerror)) from error
     names += [""] * len(opened)
-    return PassedSockets([Passed(name, _address(number, sock), sock)
+    return PassedSockets([Passed(name, _place(number, sock), sock)
                           for number, name, sock in zip(numbers, names, opened)])
 
 
@@ -85,21 +93,35 @@ def _open(number: int) -> socket.socket:
     return sock
 
 
-def _address(number: int, sock: socket.socket) -> Address:
+def _place(number: int, sock: socket.socket) -> Place:
     """Return where a passed socket listens; raise ListenError when no tunnel could."""
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        raise ListenError("systemd passed %s (descriptor %d): tunnels listen on TCP only: write ADDRESS:PORT as "
-                          "ListenStream= of the .socket unit" % (plain(str(sock.getsockname())), number))
-    address = Address(*sock.getsockname()[:2])
+    name = sock.getsockname()
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        place: Place = Address(*name[:2])
+    elif sock.family == socket.AF_UNIX and isinstance(name, str) and name:
+        place = os.path.normpath(name)
+    else:
+        raise ListenError("systemd passed %s (descriptor %d): tunnels listen on TCP and on paths only: write "
+                          "ADDRESS:PORT or /PATH as ListenStream= of the .socket unit" % (plain(str(name)), number))
     if sock.type & 0xF != socket.SOCK_STREAM or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         raise ListenError("systemd passed %s (descriptor %d), which does not listen: write ListenStream= and "
-                          "Accept=no in the .socket unit" % (address, number))
-    return address
+                          "Accept=no in the .socket unit" % (plain(str(place)), number))
+    return place
 
 
-def _addresses(tunnel: TunnelSettings) -> t.List[Address]:
+def _take(place: Place, free: t.List[Passed]) -> Site:
+    """Return the first socket that listens there, which is free no longer, or the place itself."""
+    same = _addresses(place) if isinstance(place, Address) else [place]
+    for passed in free:
+        if passed.place in same:
+            free.remove(passed)
+            return passed.socket
+    return place
+
+
+def _addresses(address: Address) -> t.List[Place]:
     try:
-        found = socket.getaddrinfo(tunnel.listen, tunnel.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):  # told when the tunnel tries to listen there
         return []
     return [Address(str(info[4][0]), int(info[4][1])) for info in found]

@@ -2,21 +2,23 @@
 import os
 import typing as t
 
-from st.address import parse_address
+from st.address import IP, is_path, parse_address, parse_ip
 from st.ops.measures import ClientStatus
-from st.ops.sockets import IP, Owner, Row, owners_of, parse_ip, parse_rows, tables
+from st.ops.sockets import Owner, Row, owner_of, owners_of, parse_rows, tables
 
 _End = t.Tuple[IP, int]
 
 
 def peers_of(clients: t.Sequence[ClientStatus], listening: t.Mapping[str, str],
              texts: t.Optional[t.Sequence[t.Iterable[str]]] = None) -> t.Dict[int, Owner]:
-    """Return the processes behind the connections, by their ids; `listening` has the address of each tunnel.
+    """Return the processes behind the connections, by their ids; `listening` has the places of each tunnel.
 
     Clients of other hosts are left out. The lines of `texts` stand in for the kernel's tables.
     """
+    local = {client.id: owner_of(*client.credentials) for client in clients if client.credentials is not None}
+    clients = [client for client in clients if client.id not in local]
     ends = {client.id: _end(client.client) for client in clients if client.tunnel in listening}
-    listeners = {tunnel: _end(address) for tunnel, address in listening.items()}
+    listeners = {tunnel: _ends(places) for tunnel, places in listening.items()}
     rows = _rows_from({port for _, port in ends.values()}, tables() if texts is None else texts)
     found = {}
     for client in clients:
@@ -25,7 +27,8 @@ def peers_of(clients: t.Sequence[ClientStatus], listening: t.Mapping[str, str],
             if row is not None:
                 found[client.id] = row
     owners = owners_of({row.inode: row.uid for row in found.values()})
-    return {number: owners[row.inode] for number, row in found.items()}
+    local.update({number: owners[row.inode] for number, row in found.items()})
+    return local
 
 
 def shares_network(pid: int) -> bool:
@@ -41,6 +44,11 @@ def _end(text: str) -> _End:
     return parse_ip(host), port
 
 
+def _ends(places: str) -> t.List[_End]:
+    """Return the TCP addresses in the places of a tunnel, as the status shows them."""
+    return [_end(place) for place in places.split(", ") if not is_path(place)]
+
+
 def _rows_from(ports: t.Set[int], texts: t.Sequence[t.Iterable[str]]) -> t.Dict[_End, t.List[Row]]:
     """Return the sockets on these ports that somebody holds, by their own end."""
     hexadecimal = {"%04X" % port for port in ports}
@@ -52,7 +60,7 @@ def _rows_from(ports: t.Set[int], texts: t.Sequence[t.Iterable[str]]) -> t.Dict[
     return rows
 
 
-def _row_to(listener: _End, rows: t.Sequence[Row]) -> t.Optional[Row]:
-    """Return the row whose other end is a listener, which may listen on every address of the host."""
-    ip, port = listener
-    return next((row for row in rows if row.far_port == port and (ip.is_unspecified or row.far_ip == ip)), None)
+def _row_to(listeners: t.Sequence[_End], rows: t.Sequence[Row]) -> t.Optional[Row]:
+    """Return the row whose other end is one of the listeners, which may listen on every address of the host."""
+    return next((row for row in rows for ip, port in listeners
+                 if row.far_port == port and (ip.is_unspecified or row.far_ip == ip)), None)

@@ -6,6 +6,7 @@ import typing as t
 
 from st.config.load import DEFAULT_FILES
 from st.config.values import Settings
+from st.ops.planted import check_planted
 
 NAME = "sentinel-tunnel"
 RUN = "/run/" + NAME  # made by systemd (RuntimeDirectory) or by root; gone after a reboot, like the processes
@@ -49,6 +50,7 @@ def instance(source: t.Optional[str], environ: t.Mapping[str, str]) -> str:
 
 def make_directory(path: str) -> None:
     """Make the directory in which one of these files shall lie, where it is missing; raise OSError."""
+    check_planted(os.path.dirname(os.path.abspath(path)))
     os.makedirs(os.path.dirname(path) or ".", 0o755 if os.geteuid() == 0 else 0o700, exist_ok=True)
 
 

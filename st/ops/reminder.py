@@ -4,12 +4,13 @@ import hashlib
 import os
 import typing as t
 
-from st.ops.kernel import kernel_text
 from st.ops.notes import write_note
 from st.ops.places import make_directory
+from st.ops.planted import read_own
 
 INTERVAL = 3600.0  # seconds
 _MOST = 50  # texts that are remembered
+_LONGEST = 100 * _MOST  # bytes
 
 
 class Reminder:
@@ -39,7 +40,7 @@ class Reminder:
             os.unlink(self._path)
 
     def _recently_told(self, now: float) -> t.Dict[str, int]:
-        rows = [line.split() for line in kernel_text(self._path).splitlines()]
+        rows = [line.split() for line in read_own(self._path, _LONGEST).splitlines()]
         told = {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
         # A time to come is that of a clock which was put back.
         return {key: at for key, at in told.items() if 0 <= now - at < INTERVAL}

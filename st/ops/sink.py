@@ -6,6 +6,7 @@ import sys
 import typing as t
 
 from st.errors import LogFileError
+from st.ops.planted import open_own
 
 _NOWHERE = "/dev/null"
 _STDERR = 2
@@ -96,7 +97,7 @@ def open_sink(file: t.Optional[str]) -> Sink:
 
 def _open(path: str) -> int:
     # O_NONBLOCK is for a named pipe: without a reader it is an error at once, and a full one loses lines.
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_NONBLOCK, 0o666)
+    return open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_NONBLOCK)
 
 
 def _advice(path: str, error: OSError) -> str:

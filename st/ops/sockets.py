@@ -5,14 +5,13 @@ import pwd
 import sys
 import typing as t
 
+from st.address import IP, unmapped
 from st.ops.kernel import kernel_lines, kernel_text
 from st.ops.plain import plain
 
 LISTENING = "0A"  # TCP_LISTEN as /proc/net/tcp prints it
 
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
-
-IP = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 
 class Row(t.NamedTuple):
@@ -49,16 +48,6 @@ def parse_rows(table: t.Iterable[str], wanted: t.Callable[[str, str], bool]) -> 
     return [_row(row) for row in found if len(row) > 9]
 
 
-def unmapped(ip: IP) -> IP:
-    """Return the IPv4 address that stands in an IPv6 address, others unchanged."""
-    return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
-
-
-def parse_ip(text: str) -> IP:
-    """Return a numeric address, without the interface that may stand behind it."""
-    return unmapped(ipaddress.ip_address(text.partition("%")[0]))
-
-
 def owners_of(uids: t.Mapping[int, int]) -> t.Dict[int, Owner]:
     """Return the owner of each socket; `uids` are the users' ids by the sockets' inodes. Looks at all once."""
     pids = _pids_of(set(uids))
@@ -69,6 +58,11 @@ def owners_of(uids: t.Mapping[int, int]) -> t.Dict[int, Owner]:
         pid = pids.get(inode)
         found[inode] = Owner(pid, programs[pid] if pid is not None else None, users[uid])
     return found
+
+
+def owner_of(pid: int, uid: int) -> Owner:
+    """Return the owner of a process that is known; 0 is one that we cannot see, in another PID namespace."""
+    return Owner(pid, _program(pid), _user(uid)) if pid else Owner(None, None, _user(uid))
 
 
 def _row(row: t.Sequence[str]) -> Row:

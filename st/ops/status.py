@@ -42,6 +42,11 @@ class TunnelStatus(t.NamedTuple):
     bytes_to_client: int
     reason: str
 
+    @property
+    def wanted(self) -> str:
+        """In a word, what its connections are to go to."""
+        return "replica" if self.role == "replica" else "master"
+
     def as_dict(self) -> t.Dict[str, t.Any]:
         """Return the values under the names of the schema."""
         return dict(self._asdict(), refused=dict(self.refused), closed=dict(self.closed))
@@ -118,6 +123,8 @@ def _troubles(status: ProcessStatus) -> t.List[t.Tuple[str, str]]:
     found = [] if status.tunnels else [("no tunnel", "add [tunnel:NAME] to the configuration")]
     asked = any(sentinel.error != NOT_ASKED for sentinel in status.sentinels)
     found += [_without_master(tunnel, answering, asked) for tunnel in status.tunnels if tunnel.state != UP]
+    found += [_on_master(tunnel) for tunnel in status.tunnels if tunnel.state == UP and tunnel.wanted == "replica"
+              and tunnel.reason]
     found += [_full(tunnel) for tunnel in status.tunnels if tunnel.clients >= tunnel.max_connections]
     found += [_split(tunnel, answering) for tunnel in status.tunnels
               if tunnel.state == UP and tunnel.sentinels_agreeing < answering]
@@ -126,7 +133,7 @@ def _troubles(status: ProcessStatus) -> t.List[t.Tuple[str, str]]:
 
 
 def _without_master(tunnel: TunnelStatus, answering: int, asked: bool) -> t.Tuple[str, str]:
-    what = "is starting" if tunnel.state == STARTING else "has no master"
+    what = "is starting" if tunnel.state == STARTING else "has no %s" % tunnel.wanted
     held = " (%d held)" % tunnel.held if tunnel.held else ""
     reason = ": " + plain(tunnel.reason) if tunnel.reason else ""
     if not asked:
@@ -136,6 +143,11 @@ def _without_master(tunnel: TunnelStatus, answering: int, asked: bool) -> t.Tupl
     else:
         step = next_step(tunnel.reason) or "`sentinel-tunnel masters` tells what the Sentinels know"
     return "tunnel %s %s%s%s" % (plain(tunnel.name), what, held, reason), step
+
+
+def _on_master(tunnel: TunnelStatus) -> t.Tuple[str, str]:
+    what = "tunnel %s has no replica, its clients get the master: %s" % (plain(tunnel.name), plain(tunnel.reason))
+    return what, "ask a Sentinel: SENTINEL REPLICAS " + plain(tunnel.master_name)
 
 
 def _full(tunnel: TunnelStatus) -> t.Tuple[str, str]:

@@ -206,7 +206,8 @@ def _introduce(app: App, signals: Signals, sentinel_timeout: float, say: t.Calla
     width = max(len(tunnel.name) for tunnel in tunnels)
     for tunnel in tunnels:
         ready = tunnel.state == UP
-        where = "%s  ready" % tunnel.master if ready else "no master yet (%s)" % (tunnel.reason or "still asking")
+        where = "%s  ready" % tunnel.master if ready else "no %s yet (%s)" % (
+            tunnel.wanted, tunnel.reason or "still asking")
         say("  %-*s  %s -> %s" % (width, tunnel.name, tunnel.listen, where))
 
 

@@ -16,7 +16,7 @@ from st.ops.places import places
 from st.ops.signals import Signals
 from st.process.process import Process
 from st.process.remarks import remark, syslog_of
-from st.sentinel.roster import MOST_DISCOVERED
+from st.sentinel.roster import MOST_DISCOVERED, MOST_REPLICAS
 from st.web import DESCRIPTORS
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,8 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
         sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
         for_web = DESCRIPTORS if settings.http else 0
-        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads)
+        replicas = MOST_REPLICAS * sum(tunnel.role == "replica" for tunnel in settings.tunnels)
+        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads, replicas)
         logger.info(room_event(clients, descriptors, threads))
         remark(loaded)
         if doubt:

@@ -6,11 +6,22 @@ import typing as t
 from st.address import Address, parse_port
 from st.errors import PeerGarbage, PeerRefused
 from st.secret import Secret
+from st.wire.login import refusal_of_auth
 from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 PLACEHOLDER_HOSTS = ("", "?", "0.0.0.0", "::", "*")
+DOWN = frozenset(["s_down", "o_down", "disconnected"])  # flags of what a Sentinel cannot reach
+MOST_LISTED = 256  # replicas; a list that somebody made up must not keep the watcher busy
 LONGEST_HOST = 255  # a domain name has no more
 NO_RIGHTS = ("NOAUTH", "NOPERM", "WRONGPASS", "DENIED", "ERR operation not permitted", "ERR max number of clients")
+
+
+class Listed(t.NamedTuple):
+    """A replica, as one Sentinel lists it."""
+
+    address: Address
+    down: bool  # subjectively or objectively, or the Sentinel has lost its own connection to it
+    linked: bool  # to its master
 
 
 class Answer(t.NamedTuple):
@@ -21,6 +32,7 @@ class Answer(t.NamedTuple):
     flags: t.FrozenSet[str] = frozenset()
     problem: str = ""  # why there is no master
     unknown: bool = False  # it says that it does not monitor this name
+    replicas: t.Optional[t.Tuple[Listed, ...]] = None  # None: not asked, or not told
 
 
 class Peer(t.NamedTuple):
@@ -115,6 +127,26 @@ def read_peers(reply: Reply) -> t.Optional[t.Tuple[Peer, ...]]:
     return tuple(found)
 
 
+def read_replicas(reply: Reply) -> t.Optional[t.Tuple[Listed, ...]]:
+    """Return the replicas that SENTINEL REPLICAS lists, without those that have no usable address; None: no list."""
+    if not isinstance(reply, list):
+        return None
+    found = []
+    for entry in map(pairs, reply[:MOST_LISTED]):
+        try:
+            address = read_address([entry.get("ip", "").encode(), entry.get("port", "").encode()])
+        except ValueError:
+            continue
+        down = not DOWN.isdisjoint(entry.get("flags", "").split(","))
+        found.append(Listed(address, down, entry.get("master-link-status", "ok") == "ok"))
+    return tuple(found)
+
+
+def lacks_subcommand(reply: Reply) -> bool:
+    """Tell whether a Sentinel is too old for what it was asked; the words differ between 3.2, 4.0 and 7.0."""
+    return isinstance(reply, ReplyError) and "unknown" in str(reply).lower() and "subcommand" in str(reply)
+
+
 def read_masters(reply: Reply, sentinel: str, auth_reply: Reply = None) -> t.List[t.Dict[str, str]]:
     """Return the masters in a reply to SENTINEL MASTERS, by their fields; raise as `read_answer`."""
     if isinstance(reply, ReplyError):
@@ -128,7 +160,7 @@ def _read_error(error: str, sentinel: str, auth_reply: Reply) -> Answer:
     if error.startswith("IDONTKNOW"):  # Redis 2.6 to 2.8.6
         return Answer(problem="it does not monitor this name", unknown=True)
     if error.startswith(NO_RIGHTS):
-        hint = "; AUTH said: %s" % auth_reply if isinstance(auth_reply, ReplyError) else ""
+        hint = "; AUTH said: %s" % refusal_of_auth(auth_reply) if isinstance(auth_reply, ReplyError) else ""
         raise PeerRefused("%s: this Sentinel refuses us: %s%s" % (sentinel, error, hint), error.encode())
     if "unknown command" in error.lower():
         raise PeerGarbage("%s: is no Sentinel (a plain Redis?): %s" % (sentinel, error))

@@ -6,7 +6,9 @@ import typing as t
 from st.address import Address
 from st.deadline import Deadline
 from st.errors import PeerError, PeerGarbage, PeerRefused, PeerUnreachable
-from st.sentinel.answers import Credentials, Report, questions, read_answer, read_masters, read_peers
+from st.sentinel.answers import (
+    Credentials, Report, lacks_subcommand, questions, read_answer, read_masters, read_peers, read_replicas,
+)
 from st.wire.conversation import Conversation
 from st.wire.dial import dial_address, set_keepalive
 from st.wire.keeper import Keeper
@@ -14,6 +16,8 @@ from st.wire.resp import Command, Reply, ReplyError, shown, text
 from st.wire.tls import secure_own
 
 KEEPALIVE = 15  # seconds; a Sentinel host that is gone is noticed by the poll, this ends the old socket
+
+REPLICAS, SLAVES = "REPLICAS", "SLAVES"  # before Redis 5 there is only the latter
 
 # The code publishes these names with their sign; the official list of events drops some (sentinel.c, sentinelEvent).
 EVENTS = (
@@ -32,6 +36,14 @@ def connect(sentinel: Address, deadline: Deadline, tls: t.Optional[ssl.SSLContex
     return Conversation(leg, str(sentinel), Address(*endpoint.sockaddr[:2]))
 
 
+class Wanted(t.NamedTuple):
+    """What to ask a Sentinel for."""
+
+    names: t.Sequence[str]
+    replicas_of: t.Sequence[str]  # some of these names
+    peers: bool
+
+
 class SentinelClient(Keeper):
     """Asks one Sentinel again and again over a connection that it keeps. One thread uses it; any may interrupt it."""
 
@@ -39,44 +51,56 @@ class SentinelClient(Keeper):
         super().__init__()
         self.sentinel = sentinel
         self._credentials = credentials
+        self._listing = REPLICAS  # the word that lists replicas; each new connection finds it out anew
 
-    def report(self, names: t.Sequence[str], timeout: float, round: int = 0, peers: bool = False) -> Report:
-        """Return what this Sentinel says of each name within `timeout` seconds; an error is in it, not raised."""
+    def report(self, names: t.Sequence[str], timeout: float, round: int = 0, peers: bool = False,
+               replicas_of: t.Sequence[str] = ()) -> Report:
+        """Return what this Sentinel says of each name within `timeout` seconds; an error is in it, not raised.
+
+        Of the names in `replicas_of` it lists the replicas too; with `peers` all Sentinels that it knows.
+        """
         started = time.monotonic()
         try:
-            report = self._ask(names, Deadline(timeout), peers)
+            report = self._ask(Wanted(names, replicas_of, peers), Deadline(timeout))
         except PeerError as error:
             self.close()
             report = Report(self.sentinel, round, error=str(error), kind=error.kind)
         return report._replace(round=round, latency=time.monotonic() - started)
 
-    def _ask(self, names: t.Sequence[str], deadline: Deadline, peers: bool) -> Report:
+    def _ask(self, wanted: "Wanted", deadline: Deadline) -> Report:
         if self._kept is not None:
             try:
-                return self._exchange(self._kept, [], names, deadline, peers)
+                return self._exchange(self._kept, [], wanted, deadline)
             except PeerUnreachable:
                 # A Sentinel with `timeout` set, or a firewall, may have closed it between two polls: no fault yet.
                 if deadline.passed():
                     raise
                 self.close()
-        self._kept = connect(self.sentinel, deadline, self._credentials.tls)
-        return self._exchange(self._kept, self._credentials.commands(), names, deadline, peers)
+        self._kept, self._listing = connect(self.sentinel, deadline, self._credentials.tls), REPLICAS
+        return self._exchange(self._kept, self._credentials.commands(), wanted, deadline)
 
-    def _exchange(self, conversation: Conversation, auth: t.List[t.Any], names: t.Sequence[str],
-                  deadline: Deadline, peers: bool) -> Report:
-        commands = list(auth)
+    def _exchange(self, conversation: Conversation, auth: t.List[t.Any], wanted: "Wanted",
+                  deadline: Deadline) -> Report:
+        names, commands = wanted.names, list(auth)
         for name in names:
             commands += questions(name)
-        commands += [["SENTINEL", "SENTINELS", name] for name in names if peers]
+        commands += [["SENTINEL", self._listing, name] for name in wanted.replicas_of]
+        commands += [["SENTINEL", "SENTINELS", name] for name in names if wanted.peers]
         replies = conversation.ask(commands + [["SENTINEL", "MYID"]], deadline)
         if conversation.rest():  # what was not asked for would be taken for the answer to the next question
             raise PeerGarbage("%s: is no Sentinel: it speaks unasked" % conversation.peer)
         auth_reply, myid = replies.pop(0) if auth else None, replies.pop()
+        listings = replies[2 * len(names):][:len(wanted.replicas_of)]
+        if self._listing == REPLICAS and any(lacks_subcommand(reply) for reply in listings):
+            self._listing = SLAVES
+            return self._exchange(conversation, [], wanted, deadline)
         answers = {}
         for position, name in enumerate(names):
             answers[name] = read_answer(replies[2 * position + 1], replies[2 * position], conversation.peer, auth_reply)
+        for name, listing in zip(wanted.replicas_of, listings):
+            answers[name] = answers[name]._replace(replicas=read_replicas(listing))
         unknown = bool(answers) and all(answer.unknown for answer in answers.values())
-        listed = [read_peers(reply) for reply in replies[2 * len(names):]]
+        listed = [read_peers(reply) for reply in replies[2 * len(names) + len(listings):]]
         told = [each for each in listed if each is not None]  # one name that it does not monitor says nothing
         known = tuple(peer for each in told for peer in each) if told else None
         return Report(self.sentinel, 0, answers, text(myid) if isinstance(myid, bytes) else "", known,

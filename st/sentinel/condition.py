@@ -19,9 +19,10 @@ NO_MASTER = "no_master"
 class Condition:
     """Written by the watcher thread; `state` is "" before the first round has ended."""
 
-    def __init__(self, tunnel: str) -> None:
+    def __init__(self, tunnel: str, log: t.Callable[[int, Event], None] = logger.log) -> None:
         self.state = ""
         self._tunnel = tunnel
+        self._log = log  # with a level, where each line goes
         self._agreed_at = time.monotonic()  # when the Sentinels last agreed
 
     def adopted(self, held: bool) -> None:
@@ -44,4 +45,4 @@ class Condition:
             return
         fields = [("tunnel", self._tunnel), ("master", master), ("why", why)]
         known: t.Dict[str, t.Any] = {key: value for key, value in fields if value}
-        logger.log(logging.INFO if state == OK else logging.WARNING, Event(state, **known))
+        self._log(logging.INFO if state == OK else logging.WARNING, Event(state, **known))

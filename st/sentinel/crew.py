@@ -38,11 +38,12 @@ class Desk:
     def __init__(self, sentinel: Address, brief: Brief, post: t.Callable[[Report], None],
                  heard: t.Callable[[str], None]) -> None:
         names = sorted({tunnel.master for tunnel in brief.tunnels})
+        replicas_of = sorted({tunnel.master for tunnel in brief.tunnels if tunnel.role == "replica"})
         client = SentinelClient(sentinel, brief.credentials)
         self._round, self._peers = 0, False  # written by the watcher before it calls the asker
 
         def ask() -> None:
-            post(client.report(names, brief.timeout, self._round, self._peers))
+            post(client.report(names, brief.timeout, self._round, self._peers, replicas_of))
 
         self.subscription = Subscription(sentinel, brief.credentials, names, brief.timeout, heard)
         self._asker = Worker("ask %s" % (sentinel,), ask, client.interrupt, client.close)

@@ -7,6 +7,7 @@ from st.address import Address
 from st.config.values import TunnelSettings
 from st.event import Event
 from st.nat import NatMap
+from st.sentinel.answers import Answer, Report
 from st.sentinel.condition import Condition
 from st.sentinel.election import Current, Verdict, Vote, decide
 from st.sentinel.masters import MasterRow, Target
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 STUCK_AFTER = 10.0  # seconds; Sentinels tell each other of a failover every 2 s
 DEMOTED_AFTER = 2  # replies in a row: one may be of the moment in which a failover ends
 GAP_BOUNDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)  # seconds
+LOOPBACK = "a sentinel on another host means its own host: announce an outside address"
 PATIENCE = 1.0  # seconds beyond two time-outs for a role; then its absence is what is wrong
 
 
@@ -31,13 +33,15 @@ class Follower:
     def __init__(self, tunnel: TunnelSettings, row: MasterRow, nat_map: NatMap,
                  probe: t.Callable[[str, Address], None], on_stale: t.Callable[[str, int], int],
                  min_sentinels: int = 0, serve_outage: bool = True,
-                 on_switch: t.Callable[[Switch], None] = lambda switch: None) -> None:
+                 on_switch: t.Callable[[Switch], None] = lambda switch: None,
+                 log: t.Callable[[int, Event], None] = logger.log) -> None:
         self.tunnel = tunnel
         self.row = row
         self._translate = nat_map.apply
         self._probe = probe
         self._on_stale = on_stale  # cuts the connections older than a generation, returns how many
         self._on_switch = on_switch  # is told of each; must not block
+        self._log = log  # with a level, where every line for the log goes
         self._probed: t.Dict[Address, Probed] = {}  # of this round
         self._asked: t.Set[Address] = set()  # to be probed in this round
         self._awaited: t.Set[Address] = set()  # asked in the last round, and not answered in it
@@ -47,7 +51,9 @@ class Follower:
         self._serve_outage = serve_outage
         self._places: t.Dict[Address, Endpoint] = {}  # where each named address was found
         self._concluded_at = time.monotonic()  # when a round last ended with all roles known
-        self.condition = Condition(tunnel.name)
+        self.condition = Condition(tunnel.name, log)
+        self.well = False  # this round has found the master to be one, and nobody says that it is failed over
+        self.unwell_at = time.monotonic()  # when a round last ended otherwise, or the master changed
         self.agreeing = 0  # Sentinels, read by status
         self.settled = False  # nothing unusual: the watcher need not hurry
         self.since = 0.0  # Unix time of the last adoption, read by status
@@ -59,6 +65,12 @@ class Follower:
         self.condition, self.agreeing, self.since = other.condition, other.agreeing, other.since
         self.switches, self.gaps = other.switches, other.gaps
         self._last_good, self._slave_replies = other._last_good, other._slave_replies
+        self.unwell_at = other.unwell_at
+
+    @property
+    def state(self) -> str:
+        """How the tunnel is doing, in one word of `condition`; "" before the first round has ended."""
+        return self.condition.state
 
     def begin(self) -> None:
         """Begin a round: forget what nodes said in the last one; ask the current master while Sentinels are asked."""
@@ -66,7 +78,7 @@ class Follower:
         self._awaited = self._asked - set(self._probed)
         self._probed.clear()
         self._asked.clear()
-        self.settled = False
+        self.settled = self.well = False
         current = self.row.current()
         if current is not None:
             self._want(current.address)
@@ -105,6 +117,11 @@ class Follower:
             self._forget_all_but({vote.address for vote in votes})
             self._conclude(verdict, round, len({vote.address for vote in votes}) < 2)
 
+    def naming(self, address: Address, round: Round) -> t.List[t.Tuple[Report, Answer]]:
+        """Return what those Sentinels said that name this address, or the current master's under another spelling."""
+        return [(report, answer) for report, answer in round.answers(self.tunnel.master)
+                if answer.master and self._known_as(self._translate(answer.master)) == address]
+
     def _known_as(self, address: Address) -> Address:
         """Return the current master's address for another spelling of it: a name and its IP are one node."""
         current = self.row.current()
@@ -140,35 +157,34 @@ class Follower:
             self.row.refine(new)
 
     def _adopt(self, old: t.Optional[Target], new: Target, round: Round) -> None:
-        hold = self._reason_to_hold(round)
+        hold = self.reason_to_hold(round)
         self._slave_replies = 0
         self.condition.adopted(bool(hold))  # before the row wakes those who ask for it
         generation = self.row.adopt(new, hold)
         started = time.monotonic()
         closed = self._on_stale(self.tunnel.name, generation)
         took = time.monotonic() - started
-        gap, self._last_good = started - self._last_good, started
+        gap, self._last_good, self.unwell_at = started - self._last_good, started, started
         self.since = time.time()
         agreeing = "%d/%d" % (self.agreeing, round.known)
         told = dict(epoch=new.epoch, heard=round.heard, sentinels=agreeing)
-        told["by"] = ",".join(str(report.sentinel) for report, answer in round.answers(self.tunnel.master)
-                              if answer.master and self._known_as(self._translate(answer.master)) == new.address)
+        told["by"] = ",".join(str(report.sentinel) for report, _ in self.naming(new.address, round))
         if old is None:
-            logger.info(Event("master", tunnel=self.tunnel.name, master=new.address, **told))
+            self._log(logging.INFO, Event("master", tunnel=self.tunnel.name, master=new.address, **told))
         else:
             self.switches += 1
             self.gaps.observe(gap)
-            logger.warning(Event("switch", tunnel=self.tunnel.name, old=old.address, new=new.address, gap="%.1fs" % gap,
-                                 closed=closed, took="%.0fms" % (took * 1000), **told))
+            self._log(logging.WARNING, Event("switch", tunnel=self.tunnel.name, old=old.address, new=new.address,
+                                             gap="%.1fs" % gap, closed=closed, took="%.0fms" % (took * 1000), **told))
             self._on_switch(Switch(self.tunnel.name, self.tunnel.master, old.address, new.address, new.epoch,
                                    self.since, gap, closed, took, round.heard, agreeing))
         if not new.verified and self.tunnel.role_check != "no":
-            logger.warning(Event("role_unknown", tunnel=self.tunnel.name, master=new.address,
-                                 error=self._probed[new.address].role.detail, means="used as named by the sentinels"))
-
+            self._log(logging.WARNING, Event("role_unknown", tunnel=self.tunnel.name, master=new.address,
+                                             error=self._probed[new.address].role.detail,
+                                             means="used as named by the sentinels"))
         if self._announced_from_afar(new, round):
-            logger.warning(Event("loopback_master", tunnel=self.tunnel.name, master=new.address,
-                                 means="a sentinel on another host means its own host: announce an outside address"))
+            self._log(logging.WARNING, Event("loopback_master", tunnel=self.tunnel.name, master=new.address,
+                                             means=LOOPBACK))
 
     def _announced_from_afar(self, new: Target, round: Round) -> bool:
         """Tell whether a loopback address was announced, and by no Sentinel of this host."""
@@ -184,8 +200,10 @@ class Follower:
         self._concluded_at = now
         trouble = round.trouble(self.tunnel.master)
         self.settled = verdict.choice is not None and agree and not trouble
+        self.well = verdict.choice is not None and not trouble & FAILOVER
+        self.unwell_at = self.unwell_at if self.well else now
         self.agreeing = verdict.agreeing
-        hold = self._reason_to_hold(round)
+        hold = self.reason_to_hold(round)
         waiting = "no reply to ROLE from %s" % ", ".join(map(str, pending)) if pending else ""
         wrong = verdict.reason or waiting or ("" if verdict.choice else round.no_answer(self.tunnel.master))
         failing = "failover in progress" if trouble & FAILOVER and (wrong or hold) else ""
@@ -206,7 +224,7 @@ class Follower:
         generation = self.row.demote(why)
         if generation is not None:
             closed = self._on_stale(self.tunnel.name, generation)
-            logger.warning(Event("demoted", tunnel=self.tunnel.name, closed=closed, why=why))
+            self._log(logging.WARNING, Event("demoted", tunnel=self.tunnel.name, closed=closed, why=why))
 
     def _pending(self, verdict: Verdict) -> t.List[Address]:
         """Return the addresses whose role is in question and has not been told yet."""
@@ -214,7 +232,8 @@ class Follower:
         asked = set(verdict.ask) | ({current.address} if current is not None else set())
         return sorted(asked - set(self._probed))
 
-    def _reason_to_hold(self, round: Round) -> str:
+    def reason_to_hold(self, round: Round) -> str:
+        """Return why new connections wait although there is a target, or ""."""
         if self.agreeing < self._min_sentinels:
             return "only %d agree on the master, min_sentinels is %d" % (self.agreeing, self._min_sentinels)
         if not self._serve_outage and round.outage():

@@ -9,6 +9,7 @@ from st.sentinel.election import UNREACHABLE
 from st.wire.conversation import Conversation
 from st.wire.dial import Endpoint, dial_first, lookup, set_keepalive
 from st.wire.keeper import Keeper
+from st.wire.login import refusal_of_auth
 from st.wire.resp import ReplyError
 from st.wire.role import UNKNOWN, Role, ask_role
 from st.wire.tls import secure_own
@@ -70,7 +71,7 @@ class Prober(Keeper):
         auth = self._credentials.commands()
         if auth and self._ask:
             reply = self._kept.ask(auth, deadline)[0]  # judged by the reply to ROLE
-            self._auth_said = "; AUTH said: %s" % reply if isinstance(reply, ReplyError) else ""
+            self._auth_said = "; AUTH said: %s" % refusal_of_auth(reply) if isinstance(reply, ReplyError) else ""
 
     def _role(self, deadline: Deadline) -> Role:
         if not self._ask:

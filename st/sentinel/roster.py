@@ -4,6 +4,7 @@ import typing as t
 from st.address import Address
 from st.sentinel.answers import Report
 
+MOST_REPLICAS = 16  # of each tunnel to replicas; each costs a descriptor and a thread, kept back as well
 MOST_DISCOVERED = 16  # each costs two descriptors and two threads, kept back from the clients
 
 

@@ -17,6 +17,7 @@ from st.sentinel.answers import Report
 from st.sentinel.attendance import SLACK, Attendance, Questions
 from st.sentinel.crew import Crew
 from st.sentinel.follower import Follower
+from st.sentinel.replica_follower import ReplicaFollower
 from st.sentinel.prober import Probed
 from st.sentinel.round import Round
 
@@ -36,13 +37,14 @@ class Wake(t.NamedTuple):
     detail: str
 
 
+AnyFollower = t.Union[Follower, ReplicaFollower]
 Message = t.Union[Report, Probed, Wake]
 
 
 class Watcher:
     """Owns the thread that decides who is master; `crew` does what blocks, `followers` decide, one a tunnel."""
 
-    def __init__(self, crew: Crew, followers: t.Sequence[Follower], poll: float, sentinel_timeout: float,
+    def __init__(self, crew: Crew, followers: t.Sequence[AnyFollower], poll: float, sentinel_timeout: float,
                  questions: t.Optional[t.Mapping[Address, Questions]] = None) -> None:
         self._crew = crew
         self._followers = {follower.tunnel.name: follower for follower in followers}

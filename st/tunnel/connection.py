@@ -11,13 +11,15 @@ from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.errors import PeerError, PeerRefused, PeerUnreachable
 from st.event import Event
-from st.sentinel.masters import MasterRow, Snapshot, Target
-from st.tunnel.refusal import Refused, linger, no_master, say
+from st.sentinel.masters import Row, Snapshot, Target
+from st.tunnel.refusal import Refused, linger, no_target, say
 from st.tunnel.registry import Registry
 from st.tunnel.relay import Relay
 from st.tunnel.tls_relay import TlsRelay
 from st.tunnel.upstream import Gauges, NotMaster, prepare
+from st.unix import Credentials
 from st.wire.dial import interrupt, interrupt_at_once, reset_on_close, set_keepalive
+from st.wire.role import MASTER
 from st.wire.tls import Leg, TlsSocket, secure
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class Tunnel(t.NamedTuple):
     """What the connections of one tunnel share."""
 
     settings: TunnelSettings
-    row: MasterRow
+    row: Row
     registry: Registry
     gauges: Gauges
     hint: t.Callable[[str], None]  # tells the watcher that something looks like a switch
@@ -49,15 +51,17 @@ class Tunnel(t.NamedTuple):
 class Connection:
     """One client with its two sockets. Its owner thread alone closes them; others may `cut` and `outdate` it."""
 
-    def __init__(self, number: int, client: socket.socket, peer: str, tunnel: Tunnel) -> None:
+    def __init__(self, number: int, client: socket.socket, peer: str, tunnel: Tunnel,
+                 credentials: t.Optional[Credentials] = None) -> None:
         self.id = number
         self.peer = peer
+        self.credentials = credentials  # of a client on a unix socket
         self._client: Leg = client
         self._accepted = client  # the same without TLS
         self._tunnel = tunnel
         self._lock = threading.Lock()  # guards the attributes below, and the sockets between shutdown and close
         self._upstream: t.Optional[Leg] = None
-        self._generation = -1  # of the target that it dials or carries to
+        self._claimed: t.Optional[Snapshot] = None  # the target that it dials or carries to
         self._carrying = False
         self._cut = ""  # why others ended it
         self._closed = False
@@ -90,10 +94,10 @@ class Connection:
                 self._end(why)
         self._tunnel.row.wake()
 
-    def outdate(self, generation: int) -> bool:
-        """End it if it is of an older generation; True when it was carrying bytes. One that still dials tries again."""
+    def outdate(self, is_current: t.Callable[[Snapshot], bool]) -> bool:
+        """End it unless its target is current; True when it was carrying bytes. One that still dials tries again."""
         with self._lock:
-            if self._closed or self._cut or self._generation >= generation:
+            if self._closed or self._cut or self._claimed is None or is_current(self._claimed):
                 return False
             if self._carrying:
                 self._end("switch")  # which of all connections ends first is not known: none may wait for another
@@ -140,17 +144,22 @@ class Connection:
         self._upstream.setblocking(False)
         plain = isinstance(self._client, socket.socket) and isinstance(self._upstream, socket.socket)
         relay: t.Callable[..., Relay] = Relay if plain else TlsRelay
-        self._relay = relay(self._client, self._upstream, lambda: self._tunnel.hint("-READONLY"))
+        self._relay = relay(self._client, self._upstream, self._note_readonly)
         ended = self._relay.run(first_reply)
         if ended == "master" and not self._cut:
             self._tunnel.hint("the master ended a connection")
             linger(self._client)
         return self._cut or ended
 
+    def _note_readonly(self) -> None:
+        if self._master is not None and self._master.role == MASTER:  # from a replica it is the right answer
+            self._tunnel.hint("-READONLY")
+
     def _prepare_client(self) -> None:
         try:
-            self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            set_keepalive(self._accepted, self._tunnel.settings.keepalive)
+            if self._accepted.family != socket.AF_UNIX:
+                self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                set_keepalive(self._accepted, self._tunnel.settings.keepalive)
             if self._tunnel.legs.client is not None:
                 self._client = secure(self._accepted, self._tunnel.legs.client, None, Deadline(HANDSHAKE), self.peer)
         except PeerError as error:
@@ -168,32 +177,46 @@ class Connection:
         """
         row, failure = self._tunnel.row, ""
         while True:
-            snapshot = row.wait_usable(deadline, self._given_up)
+            snapshot = self._claim(deadline)
             self._check_wanted()
             if snapshot.target is None:
-                raise Refused("no_master", no_master(row.master_name, failure or snapshot.reason))
+                raise Refused("no_master", no_target(row.wanted, row.master_name, failure or snapshot.reason))
             try:
-                with self._lock:
-                    self._generation = snapshot.generation  # before anything is dialled: from now on a switch finds it
                 first_reply = self._try(snapshot.target, deadline)
-                if self._carry(snapshot.target):
+                if self._carry(snapshot):
                     logger.debug(self._event("open", master=snapshot.target.address))
                     return first_reply
             except (PeerError, OSError) as error:
                 with self._lock:
                     self._drop_upstream()
                 self._check_wanted()
-                if row.generation == snapshot.generation:  # else a switch interrupted it: the new target is there
+                if row.is_current(snapshot):  # else a switch interrupted it: the new target is there
                     failure = str(error)
                     self._wait_after(error, snapshot, deadline)
+
+    def _claim(self, deadline: Deadline) -> Snapshot:
+        """Take a place at a target, in exchange for that of the last try."""
+        self._release()
+        snapshot = self._tunnel.row.claim(deadline, self._given_up)
+        with self._lock:
+            self._claimed = snapshot  # before anything is dialled: from now on a switch finds it
+        return snapshot
+
+    def _release(self) -> None:
+        with self._lock:
+            snapshot, self._claimed = self._claimed, None
+        if snapshot is not None:
+            self._tunnel.row.release(snapshot)
 
     def _try(self, target: Target, deadline: Deadline) -> bytes:
         """Connect and check the role, on a new socket that others can find."""
         with self._lock:
             self._drop_upstream()
             self._upstream = upstream = socket.socket(target.endpoint.family, socket.SOCK_STREAM)
-        patience = Deadline(max(deadline.left() or 0.0, self._tunnel.settings.connect_timeout))
-        leg, first_reply = prepare(upstream, target, self._tunnel.settings, patience, self._tunnel.gauges,
+        patience = self._tunnel.settings.connect_timeout
+        if target.role == MASTER:  # of replicas there may be another
+            patience = max(deadline.left() or 0.0, patience)
+        leg, first_reply = prepare(upstream, target, self._tunnel.settings, Deadline(patience), self._tunnel.gauges,
                                    self._check_current, self._tunnel.legs.upstream)
         with self._lock:
             self._upstream = leg
@@ -201,29 +224,32 @@ class Connection:
 
     def _check_current(self) -> None:
         """Raise when a switch or a cut came before the socket was connected: no interrupt could reach it then."""
-        if self._cut or self._tunnel.row.generation != self._generation:
+        if self._cut or self._claimed is None or not self._tunnel.row.is_current(self._claimed):
             raise PeerUnreachable("a switch came before the connection")
 
-    def _carry(self, target: Target) -> bool:
+    def _carry(self, snapshot: Snapshot) -> bool:
         """Begin to carry bytes, unless the target became stale: the check and the change are one step."""
         with self._lock:
-            self._carrying = not self._cut and self._tunnel.row.generation == self._generation
-            self._master = target if self._carrying else None
+            self._carrying = not self._cut and self._tunnel.row.is_current(snapshot)
+            self._master = snapshot.target if self._carrying else None
         self._check_wanted()
         return self._carrying
 
     def _wait_after(self, error: Exception, snapshot: Snapshot, deadline: Deadline) -> None:
         """Wait a moment, or for a switch, before the next try; raise Refused when there is no time for one."""
         row = self._tunnel.row
-        if isinstance(error, PeerRefused) and error.line:
+        another = row.failed(snapshot)
+        if isinstance(error, PeerRefused) and error.line and not another:
             raise Refused("connect_failed", error.line)  # the master's own words: the client knows them
-        self._tunnel.hint("not a master" if isinstance(error, NotMaster) else "cannot connect")
+        self._tunnel.hint("wrong role" if isinstance(error, NotMaster) else "cannot connect")
+        if another:
+            return
         pause = deadline.left(min(random.uniform(*RETRY_PAUSE) * SLOWER ** self._failures, SLOWEST))
         self._failures += 1
-        row.wait_newer(snapshot.generation, Deadline(pause), self._given_up)
+        row.wait_stale(snapshot, Deadline(pause), self._given_up)
         if deadline.passed():
             reason = "; ".join(filter(None, [str(error), row.now().reason]))
-            raise Refused("connect_failed", no_master(row.master_name, reason))
+            raise Refused("connect_failed", no_target(row.wanted, row.master_name, reason))
 
     def _given_up(self) -> bool:
         return bool(self._cut)
@@ -259,6 +285,7 @@ class Connection:
                 reset_on_close(self._upstream)  # queued bytes must not reach the old master when a partition heals
             self._drop_upstream()
             self._client.close()
+        self._release()
         self._tunnel.registry.leave(self, why)
         sent, received = self.carried()
         logger.debug(self._event("close", why=why, sent=sent, received=received))

@@ -1,4 +1,5 @@
 """Refuse a client in words: one RESP error line, and a close that does not destroy it."""
+import re
 import select
 import socket
 import typing as t
@@ -19,10 +20,11 @@ class Refused(Exception):
         self.line = line
 
 
-def no_master(master_name: str, reason: str) -> bytes:
+def no_target(wanted: str, master_name: str, reason: str) -> bytes:
     """Return the error for a client that waited in vain. Clients take LOADING for an error worth a retry."""
-    said = "LOADING sentinel-tunnel: no master for '%s' (%s). Retry." % (master_name, reason)
-    return said.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")
+    said = "LOADING sentinel-tunnel: no %s for '%s' (%s). Retry." % (wanted, master_name, reason)
+    # A reason may hold what a Sentinel said, and a client may print it on a terminal.
+    return re.sub(br"[^ -~]", b" ", said.encode("ascii", "backslashreplace"))
 
 
 def say(client: Leg, line: bytes) -> None:

@@ -4,6 +4,8 @@ import sys
 import threading
 import typing as t
 
+from st.sentinel.masters import Snapshot
+
 if t.TYPE_CHECKING:
     from st.tunnel.connection import Connection
 
@@ -93,11 +95,11 @@ class Registry:
         return Counts(accepted, closed, len(connections), sum([connection.waiting for connection in connections]),
                       carried[0] + sum([each[0] for each in moved]), carried[1] + sum([each[1] for each in moved]))
 
-    def cut_older(self, generation: int) -> int:
-        """Cut all connections of an older generation; return how many were carrying bytes."""
+    def cut_stale(self, is_current: t.Callable[[Snapshot], bool]) -> int:
+        """Cut all connections whose target is not current any more; return how many were carrying bytes."""
         connections = self.connections()
         with _undisturbed():
-            return sum([connection.outdate(generation) for connection in connections])
+            return sum([connection.outdate(is_current) for connection in connections])
 
     def cut_all(self, why: str) -> None:
         """Cut all connections, whatever they are doing."""

@@ -1,35 +1,28 @@
-"""One listener a tunnel: accept, limit, and a thread for each connection."""
-import errno
+"""What stands behind the listeners of one tunnel: who may come in, limits, and a thread for each connection."""
 import itertools
 import logging
-import os
 import socket
-import socketserver
 import threading
 import time
 import typing as t
 
-from st.address import Address
+from st.address import Address, Place
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
-from st.errors import ListenError
 from st.event import Event
-from st.sentinel.masters import MasterRow
+from st.sentinel.masters import Row
 from st.tunnel.connection import Connection, Legs, Tunnel
+from st.tunnel.door import Crowd, Guest, is_allowed
+from st.tunnel.listener import Listener, Site
 from st.tunnel.refusal import FULL, LINGER, say, swallow
 from st.tunnel.registry import Registry
 from st.tunnel.upstream import Gauges
-from st.wire.dial import Endpoint, interrupt
+from st.wire.dial import Endpoint
 
 logger = logging.getLogger(__name__)
 
-BACKLOG = 1024  # the kernel caps it at somaxconn; 5, the default, drops SYNs when clients come back all at once
-LOOK = 0.5  # seconds between two signs of life of a listener thread
-PASSED_LOOK = 0.1  # the same with a passed socket: nothing else wakes the thread when it is to stop
-PAUSE = 0.1  # seconds without accepting when descriptors or memory have run out
-NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 MOST_LINGERING = 32  # refused clients that are still being read from; st.ops.limits keeps descriptors back for them
-STARVED_AGAIN = 60.0  # seconds without a shortage after which the next one is told again
+TOLD_AGAIN = 60.0  # seconds between two lines about clients that are not allowed
 
 
 class Seats:
@@ -78,52 +71,59 @@ class Seats:
             client.close()
 
 
-class TunnelServer(socketserver.ThreadingTCPServer):
+class TunnelServer:
     """Listens for one tunnel. `start` and `stop` are for its owner; connections end by themselves or by `cut_all`."""
 
-    allow_reuse_address = True  # or a restart fails while old connections are in TIME_WAIT
-    request_queue_size = BACKLOG
-    daemon_threads = True
-    block_on_close = False  # connections are in the registry: a second list of threads would only leak (cpython#81374)
-
-    def __init__(self, settings: TunnelSettings, row: MasterRow, seats: Seats, hint: t.Callable[[str], None],
-                 passed: t.Optional[socket.socket] = None, legs: Legs = Legs()) -> None:
+    def __init__(self, settings: TunnelSettings, row: Row, seats: Seats, hint: t.Callable[[str], None],
+                 legs: Legs = Legs(), sites: t.Optional[t.Sequence[Site]] = None) -> None:
+        """Open the listening sockets, where the settings say unless `sites` does; raise ListenError."""
         self.registry = Registry()
         self.gauges = Gauges()
-        self.refused = {"limit": 0, "no_thread": 0}  # counted by the listener thread alone
-        self.beat = time.monotonic()  # when the listener thread last went round, read by status
         self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint, legs)
         self._seats = seats
+        self._crowd = Crowd()
         self._most = min(settings.max_connections or seats.total, seats.total)
-        self._stopping = threading.Event()
-        self._starved_at = -STARVED_AGAIN  # monotonic time of the last want of descriptors
-        self._passed = passed  # a listening socket that somebody else keeps open, before us and after us
-        self._thread = self._new_thread()
-        self.address_family, address = (passed.family, None) if passed else _bind_address(settings)
+        self._door = threading.Lock()  # guards the attributes below, and that no two listeners fill the last place
+        self._refused = {"limit": 0, "no_thread": 0, "not_allowed": 0}
+        self._told_at = -TOLD_AGAIN  # monotonic time of the last line about a client that is not allowed
+        self._listeners: t.List[Listener] = []
         try:
-            super().__init__(address, Connection, bind_and_activate=not passed)  # type: ignore[arg-type]
-            if passed:
-                self.socket.close()
-                self.socket = passed.dup()
-        except OSError as error:
-            where = Address(settings.listen, settings.port)
-            raise ListenError("%s: cannot listen: %s" % (where, error.strerror or error), error.errno) from error
-        self._address = Address(*self.socket.getsockname()[:2])
+            for site in settings.places if sites is None else sites:
+                self._listeners.append(Listener(site, settings, self._welcome, seats.close_lingering))
+        except BaseException:
+            for listener in self._listeners:
+                listener.stop(Deadline(0))
+            raise
 
     @property
-    def address(self) -> Address:
-        """The address that it really listens on, or did."""
-        return self._address
+    def places(self) -> t.Tuple[Place, ...]:
+        """Where it really listens, or did."""
+        return tuple(listener.place for listener in self._listeners)
+
+    @property
+    def sockets(self) -> t.List[socket.socket]:
+        """The listening sockets."""
+        return [listener.socket for listener in self._listeners]
+
+    @property
+    def beat(self) -> float:
+        """When each listener thread had gone round, a monotonic time."""
+        return min(listener.beat for listener in self._listeners)
+
+    @property
+    def refused(self) -> t.Dict[str, int]:
+        """How many clients were not let in, by reason."""
+        with self._door:
+            return dict(self._refused)
 
     def listens_at(self, endpoint: Endpoint) -> bool:
         """Tell whether a connection to the endpoint would end up here."""
-        mine = self.address
-        if endpoint.sockaddr[1] != mine.port:
-            return False
-        return endpoint.sockaddr[0] == mine.host or (mine.host in ("0.0.0.0", "::") and _is_local(endpoint))
+        mine = [place for place in self.places if isinstance(place, Address) and place.port == endpoint.sockaddr[1]]
+        return any(place.host == endpoint.sockaddr[0] or (place.host in ("0.0.0.0", "::") and _is_local(endpoint))
+                   for place in mine)
 
     @property
-    def row(self) -> MasterRow:
+    def row(self) -> Row:
         """The row that its connections follow."""
         return self._tunnel.row
 
@@ -134,99 +134,83 @@ class TunnelServer(socketserver.ThreadingTCPServer):
 
     def start(self) -> None:
         """Start to accept; raise ListenError when the system has no thread left."""
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            raise ListenError("%s: cannot listen: %s: raise the limit of processes (ulimit -u, TasksMax)"
-                              % (self.address, error)) from error
+        for listener in self._listeners:
+            listener.start()
 
     def stop(self, deadline: Deadline) -> None:
-        """Stop accepting and close the listener; open connections stay. Twice is fine."""
-        if not self._stopping.is_set():
-            self._stopping.set()
-            if not self._passed:  # a shutdown would end the listening of whoever passed it, too
-                interrupt(self.socket)  # wakes the listener thread at once; close() would not
-            if self._thread.ident is not None:
-                self.shutdown()
-                self._thread.join(deadline.left())
-            self.server_close()
-            self._seats.close_lingering(all_of_them=True)
+        """Stop accepting and close the listeners; open connections stay. Twice is fine."""
+        for listener in self._listeners:
+            listener.stop(deadline)
+        self._seats.close_lingering(all_of_them=True)
 
     def resume(self) -> None:
-        """Listen and accept again after `stop`; when that fails, a line in the log says so."""
-        try:
-            if self._passed:
-                self.socket = self._passed.dup()
-            else:
-                self.socket = socket.socket(self.address_family, self.socket_type)
-                self.server_bind()
-                self.server_activate()
-        except OSError as error:
-            self.socket.close()
-            logger.error(Event("listen_lost", tunnel=self._tunnel.settings.name, listen=self.address, error=error,
-                               means="reload, or restart, to listen again"))
-            return
-        self._stopping.clear()
-        self._thread = self._new_thread()
-        self._thread.start()
+        """Listen and accept again after `stop`; where that fails, a line in the log says so."""
+        for listener in self._listeners:
+            listener.resume()
 
     def adjust(self, settings: TunnelSettings, legs: Legs) -> None:
-        """Let other settings apply to the connections that come from now on; address and master are as before."""
+        """Let other settings apply to the connections that come from now on; places and master are as before."""
         self._tunnel = self._tunnel._replace(settings=settings, legs=legs)
         self._most = min(settings.max_connections or self._seats.total, self._seats.total)
 
-    def _new_thread(self) -> threading.Thread:
-        name = "listen %s" % self._tunnel.settings.name
-        look = PASSED_LOOK if self._passed else LOOK
-        return threading.Thread(target=self.serve_forever, args=(look,), name=name, daemon=True)
-
-    def get_request(self) -> t.Tuple[socket.socket, t.Any]:
-        """Accept one client. Without descriptors: pause, or poll would report the same client for ever."""
-        try:
-            return super().get_request()
-        except OSError as error:
-            if error.errno in NO_RESOURCES:
-                if time.monotonic() - self._starved_at > STARVED_AGAIN:
-                    logger.error(Event("accept_paused", tunnel=self._tunnel.settings.name,
-                                       error=os.strerror(error.errno), means="new clients wait until some are freed"))
-                self._starved_at = time.monotonic()
-                self._stopping.wait(PAUSE)
-            raise  # socketserver goes on with the next
-
-    def process_request(self, request: t.Any, client_address: t.Any) -> None:
+    def _welcome(self, client: socket.socket, guest: Guest) -> None:
         """Give a client its thread, or refuse it; nothing here may block."""
-        if len(self.registry) >= self._most or not self._seats.take():
-            return self._refuse(request, "limit")
-        connection = Connection(next(self._seats.numbers), request, str(Address(*client_address[:2])), self._tunnel)
-        self.registry.enter(connection)
-        thread = threading.Thread(target=self._serve, args=(connection,), daemon=True,
-                                  name="%s #%d" % (self._tunnel.settings.name, connection.id))
+        tunnel = self._tunnel
+        if not is_allowed(guest.ip, tunnel.settings.allow):
+            return self._turn_away(client, guest)
+        with self._door:
+            limit = self._find_limit(guest, tunnel.settings)
+            if limit is None:
+                connection = Connection(next(self._seats.numbers), client, guest.name, tunnel, guest.credentials)
+                self.registry.enter(connection)
+        if limit is not None:
+            return self._refuse(client, "limit", limit)
+        thread = threading.Thread(target=self._serve, args=(connection, guest), daemon=True,
+                                  name="%s #%d" % (tunnel.settings.name, connection.id))
         try:
             thread.start()
         except RuntimeError as error:  # can't start new thread: this client is lost, no other
             self.registry.leave(connection, "error")
-            self._seats.give_back()
-            logger.error(Event("no_thread", tunnel=self._tunnel.settings.name, error=error))
-            self._refuse(request, "no_thread")
+            self._give_back(guest)
+            logger.error(Event("no_thread", tunnel=tunnel.settings.name, error=error))
+            self._refuse(client, "no_thread", self._most)
 
-    def service_actions(self) -> None:
-        """Called by serve_forever each time it went round, twice a second at least."""
-        self.beat = time.monotonic()
-        self._seats.close_lingering()
+    def _find_limit(self, guest: Guest, settings: TunnelSettings) -> t.Optional[int]:
+        """Return the limit that keeps a client out; None when it has its seat."""
+        if len(self.registry) >= self._most:
+            return self._most
+        if not self._crowd.enter(guest.ip, settings.max_connections_per_client):
+            return settings.max_connections_per_client
+        if not self._seats.take():
+            self._crowd.leave(guest.ip)
+            return self._seats.total
+        return None
 
-    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
-        """Log a fault of ours; the client was closed by socketserver."""
-        logger.exception("accepting a client of tunnel %s failed", self._tunnel.settings.name)
-
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: Connection, guest: Guest) -> None:
         try:
             connection.run()
         finally:
-            self._seats.give_back()
+            self._give_back(guest)
 
-    def _refuse(self, client: socket.socket, why: str) -> None:
-        self.refused[why] += 1
-        logger.debug(Event("refused", tunnel=self._tunnel.settings.name, why=why, limit=self._most))
+    def _give_back(self, guest: Guest) -> None:
+        self._crowd.leave(guest.ip)
+        self._seats.give_back()
+
+    def _turn_away(self, client: socket.socket, guest: Guest) -> None:
+        """Close a client that is not allowed, without a word: it may be anybody."""
+        client.close()
+        with self._door:
+            self._refused["not_allowed"] += 1
+            refused, told = self._refused["not_allowed"], time.monotonic() - self._told_at <= TOLD_AGAIN
+            self._told_at = self._told_at if told else time.monotonic()
+        if not told:
+            logger.info(Event("not_allowed", tunnel=self._tunnel.settings.name, client=guest.name, refused=refused,
+                              means="the setting allow does not list it"))
+
+    def _refuse(self, client: socket.socket, why: str, limit: int) -> None:
+        with self._door:
+            self._refused[why] += 1
+        logger.debug(Event("refused", tunnel=self._tunnel.settings.name, why=why, limit=limit))
         if self._tunnel.legs.client is None and self._tunnel.settings.tls != "passthrough":
             say(client, FULL)  # in TLS it would be garbage, and a handshake would take too long here
         self._seats.linger(client)
@@ -240,12 +224,3 @@ def _is_local(endpoint: Endpoint) -> bool:
         except OSError:
             return False
     return True
-
-
-def _bind_address(settings: TunnelSettings) -> t.Tuple[t.Any, t.Any]:
-    """Return family and socket address to listen on; raise ListenError when the host is no address of this host."""
-    try:
-        found = socket.getaddrinfo(settings.listen, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise ListenError("%s: cannot listen: %s" % (Address(settings.listen, settings.port), error)) from error
-    return found[0][0], found[0][4]

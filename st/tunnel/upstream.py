@@ -1,4 +1,5 @@
 """Reach the master for one client: dial, and ask for its role on that same socket before any client byte."""
+import logging
 import socket
 import ssl
 import threading
@@ -7,20 +8,24 @@ import typing as t
 
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
-from st.errors import PeerError
+from st.errors import PeerError, PeerRefused
+from st.event import Event
 from st.sentinel.masters import Target
 from st.tally import Histogram, Tally
 from st.wire.conversation import Conversation
 from st.wire.dial import connect, dial, set_keepalive, set_user_timeout
+from st.wire.login import log_in
 from st.wire.role import MASTER, REPLICA, UNKNOWN, Role, ask_role
 from st.wire.tls import Leg, secure
+
+logger = logging.getLogger(__name__)
 
 CONNECT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 MOST_APART = 4  # connections of our own at a time for each tunnel; st.ops.limits keeps descriptors back for them
 
 
 class NotMaster(PeerError):
-    """The node was reached and says that it is no master, or does not tell where that is demanded."""
+    """The node was reached and says that it is no master (no replica), or does not tell where that is demanded."""
 
 
 class Prepared(t.NamedTuple):
@@ -41,11 +46,12 @@ class Gauges:
 
 def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patience: Deadline, gauges: Gauges,
             connected: t.Callable[[], None] = lambda: None, tls: t.Optional[ssl.SSLContext] = None) -> Prepared:
-    """Connect a client's leg to the target and check its role; raise PeerError. The caller owns the socket.
+    """Connect a client's leg to the target, log in if that is to be, check its role; raise PeerError.
 
-    Returns the leg to carry on, and what the master sent by itself, for the client: nothing, as a rule. `patience`
-    bounds the wait for TLS and the role: a hung master still completes TCP handshakes, and waiting on one socket is
-    kinder to it than dialling again. `connected` is called in between and may raise PeerError.
+    The caller owns the socket. Returns the leg to carry on, and what the master sent by itself, for the client:
+    nothing, as a rule. `patience` bounds the wait for TLS, login and role: a hung master still completes TCP
+    handshakes, and waiting on one socket is kinder to it than dialling again. `connected` is called in between and
+    may raise PeerError.
     """
     started = time.monotonic()
     connect(sock, target.endpoint, Deadline(settings.connect_timeout))
@@ -56,23 +62,40 @@ def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patie
     leg: Leg = sock
     if settings.tls == "yes" and tls is not None:
         leg = secure(sock, tls, target.address.host, patience, str(target.address))
-    if settings.role_check == "no":
-        return Prepared(leg, b"")
     conversation = Conversation(leg, str(target.address))
-    apart = Apart(target, settings, gauges.apart, tls)
+    if settings.login and settings.redis_password is not None:
+        _log_in(conversation, settings, patience)
+    if settings.role_check == "no":
+        return Prepared(leg, conversation.rest())
     try:
-        if settings.tls == "passthrough":  # on the client's leg a word of ours would break its handshake
-            role = apart.ask(patience)
-        else:
-            role = ask_role(conversation, patience)
-            if role.name == UNKNOWN and settings.redis_password is not None:
-                role = apart.ask(patience)
+        role = _ask(conversation, Apart(target, settings, gauges.apart, tls), patience)
     except PeerError:
         gauges.role_checks.count("error")
         raise
     gauges.role_checks.count(_RESULTS.get(role.name, "error"))
-    _demand_master(role, target, settings.role_check == "strict")
+    _demand_role(role, target, settings.role_check == "strict")
     return Prepared(leg, conversation.rest())
+
+
+def _log_in(conversation: Conversation, settings: TunnelSettings, patience: Deadline) -> None:
+    """Make the client the tunnel's user; nobody else would tell the operator when that is refused."""
+    assert settings.redis_password is not None
+    try:
+        log_in(conversation, settings.redis_user, settings.redis_password, patience)
+    except PeerRefused as error:
+        logger.warning(Event("login_refused", tunnel=settings.name, why=error))
+        raise
+
+
+def _ask(conversation: Conversation, apart: "Apart", patience: Deadline) -> Role:
+    """Return the role of the node on the client's leg, or where that cannot be, on a connection apart."""
+    settings = apart.settings
+    if settings.tls == "passthrough":  # on the client's leg a word of ours would break its handshake
+        return apart.ask(patience)
+    role = ask_role(conversation, patience)
+    if role.name == UNKNOWN and settings.redis_password is not None and not settings.login:
+        return apart.ask(patience)
+    return role
 
 
 _RESULTS = {MASTER: "master", REPLICA: "replica", UNKNOWN: "unknown"}
@@ -113,8 +136,8 @@ class Apart(t.NamedTuple):
         return ask_role(conversation, patience)
 
 
-def _demand_master(role: Role, target: Target, strict: bool) -> None:
-    if role.name == MASTER or (role.name == UNKNOWN and not strict):
+def _demand_role(role: Role, target: Target, strict: bool) -> None:
+    if role.name == target.role or (role.name == UNKNOWN and not strict):
         return
     said = "does not tell its role: %s" % role.detail if role.name == UNKNOWN else "says that it is %s" % role.name
     raise NotMaster("%s: %s" % (target.address, said))

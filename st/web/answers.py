@@ -64,7 +64,8 @@ def unready(status: ProcessStatus, room: int, names: t.Sequence[str]) -> t.List[
 
 def _unready(tunnel: TunnelStatus, room: int) -> str:
     if tunnel.state != UP:
-        return "tunnel %s has no master: %s" % (tunnel.name, tunnel.reason or "the Sentinels are being asked")
+        return "tunnel %s has no %s: %s" % (tunnel.name, tunnel.wanted,
+                                            tunnel.reason or "the Sentinels are being asked")
     if tunnel.clients >= tunnel.max_connections:
         return "tunnel %s has no room: %d of %d clients" % (tunnel.name, tunnel.clients, tunnel.max_connections)
     if room <= 0:

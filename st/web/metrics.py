@@ -11,7 +11,7 @@ PREFIX = "sentinel_tunnel_"
 
 # Known reasons are there from the start, with 0: an alert on a rate needs a first value.
 CLOSED = ("client", "master", "switch", "limit", "no_master", "connect_failed", "admin", "reload", "shutdown", "error")
-REFUSED = ("limit", "no_master", "no_thread")
+REFUSED = ("limit", "no_master", "no_thread", "not_allowed")
 
 Samples = t.List[Sample]
 

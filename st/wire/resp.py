@@ -10,10 +10,14 @@ Command = t.Sequence[Word]
 Reply = t.Any  # bytes, int, None, ReplyError, or a list of these
 ReplyError = hiredis.ReplyError
 
-MOST_BYTES = 4 << 20  # no reply that we ask for comes near this
+MOST_BYTES = 4 << 20  # no reply that we ask for comes near this; 4,600 masters of SENTINEL MASTERS fill it
+MOST_ARRAYS = 10000  # its release 2.0 spends 200 bytes on each `*1`, and knows no limit of depth
+MOST_ELEMENTS = 250000
+LONGEST_ERROR = 500  # characters that are kept of an error, which goes to the log, the status and waiting clients
 # hiredis makes room for as many elements as a header announces, before one of them has come; and its release 2.0 ends
 # the whole process at a map of RESP3 (which nobody asked for) that has an array as key.
-DANGEROUS_HEADER = re.compile(rb"(?:^|\n)(?:[*>|]\d{6,}|[%~]\d+\r\n)")
+DANGEROUS_HEADER = re.compile(rb"(?:^|\n)(?:[*>|]\+?\d{6,}|[%~]\d+\r\n)")
+HEADER = re.compile(rb"(?:^|\n)[*>|]\+?(\d+)\r")
 LONGEST_HEADER = 32  # bytes
 # Which of these a bad reply raises differs between hiredis 1.0 and 3.5.
 READER_FAULTS = (hiredis.ProtocolError, SystemError, MemoryError, ValueError, TypeError)
@@ -48,6 +52,8 @@ class ReplyReader:
         self._reader = hiredis.Reader()
         self._raw = bytearray()  # fed since the last moment when no reply was left in the reader
         self._taken = 0  # replies taken out of _raw
+        self._looked = 0  # bytes of _raw whose headers have been counted
+        self._arrays = self._elements = 0  # as announced there
 
     def feed(self, data: bytes) -> None:
         """Add received bytes; raise MalformedReply when they could only be an attack or not RESP."""
@@ -56,6 +62,7 @@ class ReplyReader:
             raise MalformedReply("more than %d bytes in replies" % MOST_BYTES)
         if DANGEROUS_HEADER.search(self._raw, max(0, len(self._raw) - len(data) - LONGEST_HEADER)):
             raise MalformedReply("an array of 100000 elements or more, or a map of RESP3")
+        self._count_announced()
         self._reader.feed(data)
 
     def take(self) -> t.Union[Reply, _More]:
@@ -69,20 +76,38 @@ class ReplyReader:
         self._taken += 1
         if not self._reader.has_data():
             self._raw.clear()
-            self._taken = 0
-        return reply
+            self._taken = self._looked = self._arrays = self._elements = 0
+        return _shortened(reply) if isinstance(reply, ReplyError) else reply
 
     def rest(self) -> bytes:
         """Return the bytes after the replies taken so far, unchanged."""
         if not self._taken:
             return bytes(self._raw)
-        counter, taken = hiredis.Reader(), 0
-        for position in range(len(self._raw)):  # hiredis does not tell where a reply ends
-            counter.feed(bytes(self._raw[position:position + 1]))
-            taken += counter.gets() is not False
-            if taken == self._taken:
-                return bytes(self._raw[position + 1:])
-        return b""
+        low, high = 0, len(self._raw)
+        while low < high:  # hiredis does not tell where a reply ends: the shortest beginning that has all of them does
+            middle = (low + high) // 2
+            low, high = (low, middle) if _has_replies(bytes(self._raw[:middle]), self._taken) else (middle + 1, high)
+        return bytes(self._raw[low:])
+
+    def _count_announced(self) -> None:
+        """Raise MalformedReply when what came announces too much: many small headers cost as much as a large one."""
+        for header in HEADER.finditer(self._raw, self._looked):
+            self._looked = header.end()
+            self._arrays += 1
+            self._elements += int(header.group(1))
+        self._looked = max(self._looked, len(self._raw) - LONGEST_HEADER)
+        if self._arrays > MOST_ARRAYS or self._elements > MOST_ELEMENTS:
+            raise MalformedReply("more than %d arrays, or %d elements in them" % (MOST_ARRAYS, MOST_ELEMENTS))
+
+
+def _has_replies(data: bytes, number: int) -> bool:
+    reader = hiredis.Reader()
+    reader.feed(data)
+    return all(reader.gets() is not False for _ in range(number))
+
+
+def _shortened(error: Reply) -> Reply:
+    return error if len(str(error)) <= LONGEST_ERROR else ReplyError(str(error)[:LONGEST_ERROR] + "...")
 
 
 def text(value: Reply) -> str:

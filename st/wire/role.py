@@ -8,6 +8,8 @@ from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 MASTER, REPLICA, SENTINEL, UNKNOWN = "master", "slave", "sentinel", "unknown"
 
+LINKED = "connected"  # to its master, says a replica
+
 # Redis writes one of these to a fresh connection, unasked, and closes it.
 TURNED_AWAY = ("DENIED", "ERR max number of clients")
 
@@ -17,6 +19,7 @@ class Role(t.NamedTuple):
 
     name: str
     detail: str = ""
+    link: str = ""  # of a replica: the state of its link to its master, "" when it is connected or not told
 
 
 def ask_role(conversation: Conversation, deadline: Deadline) -> Role:
@@ -45,15 +48,17 @@ def judge_role(reply: Reply, peer: str) -> Role:
     name = text(reply[0]) if isinstance(reply, list) and reply else ""
     if name not in (MASTER, REPLICA, SENTINEL):
         raise PeerGarbage("%s: is not Redis: it answers ROLE with %s" % (peer, shown(reply)))
-    return Role(name)
+    state = text(reply[3]) if name == REPLICA and len(reply) > 3 else ""
+    return Role(name, link="" if state == LINKED else state)
 
 
 def judge_info(reply: Reply) -> Role:
     """Return what the reply to INFO replication means."""
     if isinstance(reply, bytes):
-        for line in reply.splitlines():
+        lines = reply.splitlines()
+        for line in lines:
             if line in (b"role:master", b"role:slave"):
-                return Role(text(line[5:]))
+                return Role(text(line[5:]), link="down" if b"master_link_status:down" in lines else "")
     return Role(UNKNOWN, text(reply))
 
 
