@@ -3,6 +3,7 @@ import contextlib
 import select
 import socket
 import struct
+import threading
 import time
 import typing as t
 
@@ -84,6 +85,16 @@ def target_at(address: t.Tuple[str, int]) -> Target:
 def target_of(node: FakeRedis) -> Target:
     """Return what the table holds when a node is the master."""
     return target_at(node.address)
+
+
+@contextlib.contextmanager
+def no_threads_left() -> t.Iterator[None]:
+    """Let the kernel refuse every new thread of this process."""
+    size = threading.stack_size(1 << 47)  # bytes: more than a process can address
+    try:
+        yield
+    finally:
+        threading.stack_size(size)
 
 
 class OneTunnel:
