@@ -1,5 +1,6 @@
 """Connections that other processes carry: as good as one's own, and lost one worker at a time."""
 import os
+import pathlib
 import resource
 import signal
 import socket
@@ -197,6 +198,23 @@ def test_they_end_with_their_process(workers: Workers) -> None:
     wait_until(lambda: not any(is_alive(pid) for pid in before), "they are gone")
     workers.start()
     assert set(pids(workers)).isdisjoint(before)
+
+
+def test_where_a_worker_starts_is_no_place_for_code(tmp_path: pathlib.Path, fake_redis: MakeRedis) -> None:
+    """A directory that others may write could have a package of our name in it."""
+    (tmp_path / "st").mkdir()
+    (tmp_path / "st" / "__init__.py").write_text("raise SystemExit")
+    (tmp_path / "os.py").write_text("raise SystemExit")
+    made, before = Workers(1, 10), os.getcwd()
+    os.chdir(str(tmp_path))
+    try:
+        made.start()
+    finally:
+        os.chdir(before)
+    with OneTunnel(fake_redis(), relay=made.relay) as tunnel, tunnel.connect() as client:
+        assert ask(client, "PING") == b"+PONG\r\n"
+        assert [each.connections for each in made.measures()] == [1]
+    made.stop(Deadline(20 * FACTOR))
 
 
 def test_no_memory_to_share() -> None:

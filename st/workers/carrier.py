@@ -3,7 +3,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import threading
 import traceback
 import typing as t
@@ -46,7 +45,7 @@ class SharedRelay(Relay):
         self._slot[ASKED] = self.asked
 
 
-def main(channel: socket.socket, slots: Slots) -> None:
+def _serve(channel: socket.socket, slots: Slots) -> None:
     """Carry until the other end of the channel is gone, and all connections with it."""
     while True:
         message = receive(channel)
@@ -87,7 +86,8 @@ def _end(channel: socket.socket, number: int, sockets: t.Sequence[socket.socket]
         send(channel, Message(kind, number, text.encode("utf-8", "backslashreplace")))
 
 
-def _run(channel_number: str, memory_number: str) -> None:
+def run(channel_number: str, memory_number: str) -> None:
+    """Serve on the descriptors with these numbers; the top of the process."""
     for number in _IGNORED:  # they are meant for the process that started this one, and ends it
         signal.signal(number, signal.SIG_IGN)
     threading.stack_size(STACK)
@@ -95,10 +95,6 @@ def _run(channel_number: str, memory_number: str) -> None:
     os.close(int(memory_number))
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=int(channel_number))
     try:
-        main(channel, slots)
+        _serve(channel, slots)
     finally:
         os._exit(0)  # threads still carry: nobody is left who could end them
-
-
-if __name__ == "__main__":
-    _run(*sys.argv[1:])

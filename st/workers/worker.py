@@ -22,7 +22,10 @@ LOOK = 1.0  # seconds between two looks, and two questions whether it lives
 HUNG = 10.0  # seconds without a sign of life after which a worker gets nothing new
 CUT_PATIENCE = 1.0  # seconds that a worker may take to close a connection that was cut
 AGAIN = 1.0  # seconds before a worker that ended is started anew
-_MODULE = "st.workers.carrier"
+
+# It must find this package and what that imports where we did, also in an archive, and never in the working directory,
+# which is where -m would look first.
+_PROGRAM = "import sys; sys.path[:] = sys.argv.pop().split(':'); from st.workers.carrier import run; run(*sys.argv[1:])"
 
 
 class Worker:
@@ -87,11 +90,10 @@ class Worker:
         ours, theirs = pair()
         with theirs:
             numbers = (theirs.fileno(), self._memory)
-            # It must find this package and what it imports where we did, also in an archive.
-            environ = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+            words = [sys.executable, "-c", _PROGRAM, *map(str, numbers), os.pathsep.join(sys.path)]
             try:
-                process = subprocess.Popen([sys.executable, "-m", _MODULE, *map(str, numbers)], env=environ,
-                                           pass_fds=numbers, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                process = subprocess.Popen(words, pass_fds=numbers, stdin=subprocess.DEVNULL,
+                                           stdout=subprocess.DEVNULL)
             except BaseException:
                 ours.close()
                 raise
