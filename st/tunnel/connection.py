@@ -12,6 +12,7 @@ from st.deadline import Deadline
 from st.errors import PeerError, PeerRefused, PeerUnreachable
 from st.event import Event
 from st.sentinel.masters import Row, Snapshot, Target
+from st.tunnel.convoy import Convoy
 from st.tunnel.refusal import Refused, linger, no_target, say
 from st.tunnel.registry import Registry
 from st.tunnel.relay import Relay
@@ -45,6 +46,7 @@ class Tunnel(t.NamedTuple):
     registry: Registry
     gauges: Gauges
     hint: t.Callable[[str], None]  # tells the watcher that something looks like a switch
+    convoy: Convoy  # of the whole process
     legs: Legs = Legs()
 
 
@@ -142,14 +144,17 @@ class Connection:
         assert self._upstream is not None
         self._client.setblocking(False)
         self._upstream.setblocking(False)
-        plain = isinstance(self._client, socket.socket) and isinstance(self._upstream, socket.socket)
-        relay: t.Callable[..., Relay] = Relay if plain else TlsRelay
-        self._relay = relay(self._client, self._upstream, self._note_readonly)
+        self._relay = self._new_relay(self._upstream)
         ended = self._relay.run(first_reply)
         if ended == "master" and not self._cut:
             self._tunnel.hint("the master ended a connection")
             linger(self._client)
         return self._cut or ended
+
+    def _new_relay(self, upstream: Leg) -> Relay:
+        if isinstance(self._client, socket.socket) and isinstance(upstream, socket.socket):
+            return Relay(self._client, upstream, self._note_readonly, self._tunnel.convoy)
+        return TlsRelay(self._client, upstream, self._note_readonly)
 
     def _note_readonly(self) -> None:
         if self._master is not None and self._master.role == MASTER:  # from a replica it is the right answer

@@ -12,6 +12,7 @@ from st.deadline import Deadline
 from st.event import Event
 from st.sentinel.masters import Row
 from st.tunnel.connection import Connection, Legs, Tunnel
+from st.tunnel.convoy import Convoy
 from st.tunnel.door import Crowd, Guest, is_allowed
 from st.tunnel.listener import Listener, Site
 from st.tunnel.refusal import FULL, LINGER, say, swallow
@@ -26,11 +27,12 @@ TOLD_AGAIN = 60.0  # seconds between two lines about clients that are not allowe
 
 
 class Seats:
-    """How many connections the whole process has room for, their numbers, and the refused that are being read from."""
+    """How many connections the process has room for, what they share, and the refused that are being read from."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.numbers = itertools.count(1)
+        self.convoy = Convoy()
         self._lock = threading.Lock()  # guards the attributes below
         self._taken = 0
         self._lingering: t.List[t.Tuple[float, socket.socket]] = []  # refused, to be closed at a time
@@ -79,7 +81,7 @@ class TunnelServer:
         """Open the listening sockets, where the settings say unless `sites` does; raise ListenError."""
         self.registry = Registry()
         self.gauges = Gauges()
-        self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint, legs)
+        self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint, seats.convoy, legs)
         self._seats = seats
         self._crowd = Crowd()
         self._most = min(settings.max_connections or seats.total, seats.total)
