@@ -6,9 +6,11 @@ import select
 import threading
 import typing as t
 
+from st.wire.at_once import Buffer
+
 AT_A_TIME = 64  # sockets that one look may report
 
-Move = t.Callable[[], bool]
+Move = t.Callable[[Buffer], bool]
 
 
 class Member:
@@ -42,6 +44,7 @@ class Convoy:
         self._members: t.Dict[int, Member] = {}  # by descriptor, two each
         self._epoll: t.Optional[select.epoll] = None  # there is one while there are members
         self._led = False
+        self._buffer = Buffer()  # the leader's
 
     def __len__(self) -> int:
         return len(self._members) // 2
@@ -105,10 +108,9 @@ class Convoy:
         finally:
             self._hand_over(me)
 
-    @staticmethod
-    def _move(member: Member, descriptor: int) -> bool:
+    def _move(self, member: Member, descriptor: int) -> bool:
         try:
-            return member.moves[descriptor]()
+            return member.moves[descriptor](self._buffer)
         except Exception as error:  # for the thread whose connection it is: it must not end all others
             member.error = error
             return False

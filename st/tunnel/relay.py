@@ -10,9 +10,9 @@ import socket
 import typing as t
 
 from st.tunnel.convoy import Convoy
+from st.wire.at_once import SIZE, Buffer
 
 CHUNK = 65536  # bytes; the most that one direction holds
-SMALL = 16384  # bytes; larger pieces are carried by the connection's own thread, beside all others
 STEADY = 8  # small pieces in a row, after which a connection joins the convoy
 AFTER_MASTER_ENDED = 2.0  # seconds of silence; Redis never half-closes: when it ends, nothing can be of use to it
 AFTER_CLIENT_ENDED = 60.0  # seconds of silence for the rest of a reply, or a hung master would keep us for ever
@@ -28,6 +28,7 @@ class Flow:
         self._receive = source.recv
         self._send = sink.send
         self._sink = sink
+        self._goes_to = sink.fileno()
         self.pending = NOTHING
         self.ended = False  # the source has sent its last byte, or the sink takes no more
         self.carried = 0  # bytes
@@ -54,6 +55,13 @@ class Flow:
             return
         self.carried += size
         self.pending = memoryview(data)[size:] if size < len(data) else NOTHING
+
+    def move(self, data: Buffer, size: int) -> None:
+        """Pass on what was received into a buffer, as `send` does; a broken sink shows when the rest is sent."""
+        taken = max(data.send(self._goes_to, size), 0)
+        self.carried += taken
+        if taken < size:
+            self.pending = memoryview(bytes(data.held[taken:size]))
 
     @property
     def done(self) -> bool:
@@ -125,16 +133,22 @@ class Relay:
         self._steady = 0
         if self._convoy is None or self._first_end or self.to_master.held or self.to_client.held:
             return False
-        return self._convoy.travel({descriptor: functools.partial(self._move, inward)
-                                    for descriptor, (inward, _) in self._flows.items()})
+        travelled = self._convoy.travel({descriptor: functools.partial(self._move, descriptor, inward)
+                                         for descriptor, (inward, _) in self._flows.items()})
+        self._watch()
+        return travelled
 
-    def _move(self, flow: Flow) -> bool:
+    def _move(self, descriptor: int, flow: Flow, buffer: Buffer) -> bool:
         """Carry what has come, in the leader's thread; False when this connection's own must go on."""
         if self._cut:
             return False
-        self._steady = 1
-        self._take(flow)
-        return self._steady > 0
+        size = buffer.receive(descriptor)
+        if size <= 0:  # the end, an error, or nothing
+            self._take(flow)
+            return not (flow.ended or flow.pending)
+        self._note_piece(flow, buffer.held)
+        flow.move(buffer, size)
+        return size < SIZE and not flow.pending
 
     def _patience(self) -> t.Optional[float]:
         """Return the limit of silence in milliseconds: there is one only after an end of file."""
@@ -162,21 +176,21 @@ class Relay:
         """Receive and send on at once: mostly the other side takes all, and poll is asked once a message."""
         data = flow.receive()
         if data:
-            self.asked = flow is self.to_master
-            if data[:9] == b"-READONLY" and flow is self.to_client:
-                self._on_readonly()
+            self._note_piece(flow, data)
             self._pass_on(flow, data)
-            self._steady += 1
+            self._steady = self._steady + 1 if len(data) < SIZE else 0
             if flow.pending or flow.ended:
                 self._steady = 0
                 self._watch()
-            elif len(data) > SMALL:
-                self._steady = 0
         elif flow.ended:
-            self._steady = 0
             self._note_end(flow is self.to_master)
             flow.pass_end_on()
             self._watch()
+
+    def _note_piece(self, flow: Flow, data: t.Union[bytes, bytearray]) -> None:
+        self.asked = flow is self.to_master
+        if flow is self.to_client and data.startswith(b"-READONLY"):
+            self._on_readonly()
 
     def _pass_on(self, flow: Flow, data: t.Union[bytes, memoryview]) -> None:
         had_ended = flow.ended

@@ -56,10 +56,12 @@ class Run(t.NamedTuple):
     cpu: float  # microseconds of the proxy's processor time for each
 
 
-def serve(name: str, port: int, interval: float) -> None:
+def serve(name: str, port: int, interval: str) -> None:
     """Be a candidate: print the port, then carry each connection in a thread of its own."""
-    if interval:
-        sys.setswitchinterval(interval)
+    if interval == "busy":
+        threading.Thread(target=_be_busy, daemon=True).start()
+    elif interval:
+        sys.setswitchinterval(float(interval))
     carry = LOOPS[name]() if name in LOOPS else _tunnel
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -68,6 +70,13 @@ def serve(name: str, port: int, interval: float) -> None:
         while True:
             client, _ = listener.accept()
             threading.Thread(target=_serve_one, args=(carry, client, port), daemon=True).start()
+
+
+def _be_busy() -> None:
+    """Compute, as a program may that embeds a tunnel."""
+    number = 0
+    while True:
+        number += 1
 
 
 def _serve_one(carry: t.Callable[[socket.socket, socket.socket], t.Any], client: socket.socket, port: int) -> None:
@@ -140,7 +149,7 @@ class Peers:
     def _start_candidate(self, name: str, redis: int) -> None:
         loop, _, interval = name.partition("@")
         words = [self._python, "-m", "tests.bench.relay_candidates", "--serve", loop, "--to", str(redis),
-                 "--interval", interval or "0"]
+                 "--interval", interval]
         self.processes[name] = process = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=ROOT)
         assert process.stdout is not None
         self.ports[name] = int(process.stdout.readline())
@@ -189,14 +198,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.relay_candidates",
                                      description="Compares ways to carry bytes between two sockets.")
     parser.add_argument("--only", default="haproxy,tunnel," + ",".join(LOOPS), metavar="NAMES",
-                        help="candidates, NAME@SECONDS with another switch interval; ratios are to the first")
+                        help="candidates; NAME@SECONDS: with another switch interval, NAME@busy: beside a thread "
+                             "that computes; ratios are to the first")
     parser.add_argument("--loads", default=",".join(LOADS), metavar="NAMES")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--share", type=float, default=1.0, metavar="X", help="of the requests that are usual")
     parser.add_argument("--python", default=sys.executable, metavar="FILE", help="the interpreter of the candidates")
     parser.add_argument("--serve", metavar="NAME", help=argparse.SUPPRESS)
     parser.add_argument("--to", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--interval", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--interval", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve(options.serve, options.to, options.interval)

@@ -3,7 +3,6 @@
 Bare loops: a connection is over with its first end of file, and a blocked receiver blocks. What a tunnel promises
 besides (half-close, back-pressure, cuts) is in st/tunnel/relay.py, which is one of the candidates.
 """
-import ctypes
 import os
 import select
 import socket
@@ -11,11 +10,11 @@ import struct
 import threading
 import typing as t
 
+from st.wire.at_once import Buffer
+
 CHUNK = 65536  # bytes
 ANSWER = struct.pack("ll", 0, 5000)  # SO_RCVTIMEO: 5 ms, the least that every kernel can keep
 DONTWAIT = socket.MSG_DONTWAIT
-_libc = ctypes.PyDLL(None)  # keeps the GIL for the call
-_libc.send.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
 
 Loop = t.Callable[[socket.socket, socket.socket], None]
 Others = t.Dict[int, t.Tuple[socket.socket, socket.socket]]
@@ -176,29 +175,6 @@ def turns_awaited(client: socket.socket, master: socket.socket) -> None:
                 return
 
 
-def turns_awaited_gil_kept(client: socket.socket, master: socket.socket) -> None:
-    """As `turns_awaited`, and to send does not release the GIL."""
-    for sock in (client, master):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, ANSWER)
-    others, poller, send = _others(client, master), select.poll(), _libc.send
-    for descriptor in others:
-        poller.register(descriptor, select.POLLIN)
-    while True:
-        for descriptor, _ in poller.poll():
-            source, sink = others[descriptor]
-            data: t.Optional[bytes] = source.recv(CHUNK)
-            while data:
-                size = len(data)
-                if size > 4096:
-                    sink.sendall(data)
-                elif send(sink.fileno(), data, size, DONTWAIT) != size:
-                    return
-                source, sink = sink, source
-                data = _await_answer(source)
-            if data is not None:
-                return
-
-
 def spliced(client: socket.socket, master: socket.socket) -> None:
     """As `by_poll`, but through a pipe, without a copy (CPython 3.10 and later)."""
     poller, most = select.poll(), 1 << 20
@@ -255,8 +231,7 @@ class OneForAll:
             if self._led:
                 next(iter(self._gates.values())).release()
 
-    @staticmethod
-    def move(source: socket.socket, sink: socket.socket) -> bool:
+    def move(self, source: socket.socket, sink: socket.socket) -> bool:
         """Carry one message; False at the end."""
         try:
             data = source.recv(16384)
@@ -275,22 +250,21 @@ class OneForAll:
 
 
 class OneForAllGilKept(OneForAll):
-    """As its base, and to send does not release the GIL."""
+    """As its base, with one buffer, and calls that do not release the GIL."""
 
-    @staticmethod
-    def move(source: socket.socket, sink: socket.socket) -> bool:
+    def __init__(self) -> None:
+        super().__init__()
+        self._buffer = Buffer()
+
+    def move(self, source: socket.socket, sink: socket.socket) -> bool:
         """Carry one message; False at the end."""
-        try:
-            data = source.recv(16384, DONTWAIT)
-        except OSError:
-            return False
-        size = len(data)
-        return bool(data) and _libc.send(sink.fileno(), data, size, DONTWAIT) == size
+        size = self._buffer.receive(source.fileno())
+        return size > 0 and self._buffer.send(sink.fileno(), size) == size
 
 
 LOOPS: t.Dict[str, t.Callable[[], Loop]] = {
     "poll": lambda: by_poll, "epoll": lambda: by_epoll, "into": lambda: into_buffer, "growing": lambda: growing,
     "threads": lambda: two_threads, "try": lambda: first_try, "answer": lambda: answer_awaited,
-    "turns": lambda: turns_awaited, "turns-gil": lambda: turns_awaited_gil_kept, "splice": lambda: spliced,
+    "turns": lambda: turns_awaited, "splice": lambda: spliced,
     "one": OneForAll, "one-gil": OneForAllGilKept,
 }
