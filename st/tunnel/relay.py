@@ -18,6 +18,7 @@ AFTER_MASTER_ENDED = 2.0  # seconds of silence; Redis never half-closes: when it
 AFTER_CLIENT_ENDED = 60.0  # seconds of silence for the rest of a reply, or a hung master would keep us for ever
 READ, WRITE = select.POLLIN, select.POLLOUT
 GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
+READONLY = b"-READONLY"
 NOTHING = memoryview(b"")
 
 
@@ -146,7 +147,7 @@ class Relay:
         if size <= 0:  # the end, an error, or nothing
             self._take(flow)
             return not (flow.ended or flow.pending)
-        self._note_piece(flow, buffer.held)
+        self._note_piece(flow, buffer.held.startswith(READONLY, 0, size))
         flow.move(buffer, size)
         return size < SIZE and not flow.pending
 
@@ -176,7 +177,7 @@ class Relay:
         """Receive and send on at once: mostly the other side takes all, and poll is asked once a message."""
         data = flow.receive()
         if data:
-            self._note_piece(flow, data)
+            self._note_piece(flow, data.startswith(READONLY))
             self._pass_on(flow, data)
             self._steady = self._steady + 1 if len(data) < SIZE else 0
             if flow.pending or flow.ended:
@@ -187,9 +188,9 @@ class Relay:
             flow.pass_end_on()
             self._watch()
 
-    def _note_piece(self, flow: Flow, data: t.Union[bytes, bytearray]) -> None:
+    def _note_piece(self, flow: Flow, says_readonly: bool) -> None:
         self.asked = flow is self.to_master
-        if flow is self.to_client and data.startswith(b"-READONLY"):
+        if says_readonly and flow is self.to_client:
             self._on_readonly()
 
     def _pass_on(self, flow: Flow, data: t.Union[bytes, memoryview]) -> None:
