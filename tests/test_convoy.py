@@ -143,7 +143,7 @@ def test_a_fault_of_one_is_raised_in_its_own_thread() -> None:
         pairs = [stack.enter_context(tcp_pair()) for _ in range(2)]
 
         def travel(near: socket.socket) -> None:
-            def fail(buffer: Buffer) -> bool:
+            def fail(buffer: t.Optional[Buffer]) -> bool:
                 raise ValueError(threading.current_thread().name)
 
             try:

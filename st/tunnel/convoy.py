@@ -10,7 +10,7 @@ from st.wire.at_once import Buffer
 
 AT_A_TIME = 64  # sockets that one look may report
 
-Move = t.Callable[[Buffer], bool]
+Move = t.Callable[[t.Optional[Buffer]], bool]  # the buffer is for when others are to be carried at the same time
 
 
 class Member:
@@ -100,17 +100,20 @@ class Convoy:
         poll, members = self._epoll.poll, self._members
         try:
             while me.inside:
-                for descriptor, _ in poll(-1, AT_A_TIME):
+                ready = poll(-1, AT_A_TIME)
+                buffer = self._buffer if len(ready) > 1 else None
+                for descriptor, _ in ready:
                     # One that has left since the look is not there; if another took its number, nothing has come.
                     member = members.get(descriptor)
-                    if member is not None and not self._move(member, descriptor):
+                    if member is not None and not self._move(member, descriptor, buffer):
                         self._let_go(member)
         finally:
             self._hand_over(me)
 
-    def _move(self, member: Member, descriptor: int) -> bool:
+    @staticmethod
+    def _move(member: Member, descriptor: int, buffer: t.Optional[Buffer]) -> bool:
         try:
-            return member.moves[descriptor](self._buffer)
+            return member.moves[descriptor](buffer)
         except Exception as error:  # for the thread whose connection it is: it must not end all others
             member.error = error
             return False
