@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from st.tunnel.convoy import AT_A_TIME, Convoy
-from st.tunnel.relay import CHUNK, STEADY
-from st.wire.at_once import SIZE, Buffer
+from st.tunnel.relay import CHUNK, SMALL, STEADY
 from tests.conftest import open_descriptors
 from tests.fakes import read_all, read_exactly
-from tests.test_relay import SMALL, WAYS, Carried, carried, convoyed, fill, in_thread, join
+from tests.test_relay import SMALL as LITTLE_ROOM
+from tests.test_relay import WAYS, Carried, carried, convoyed, fill, in_thread, join
 from tests.tunnels import reset, silent_for, tcp_pair
 from tests.waiting import FACTOR, wait_until
 
@@ -90,7 +90,7 @@ def test_much_at_once_is_for_its_own_thread(number: int) -> None:
     """A large piece leaves the convoy, so that others need not wait for it; small ones come back."""
     convoy = Convoy()
     with several(convoy, 2) as relays:
-        each, piece = relays[number], os.urandom(4 * SIZE)
+        each, piece = relays[number], os.urandom(4 * SMALL)
         each.client.sendall(piece)
         assert read_exactly(each.master, len(piece)) == piece
         wait_until(lambda: len(convoy) == 1, "it left")
@@ -106,7 +106,7 @@ def test_a_slow_reader_holds_up_nobody(number: int) -> None:
     """Back-pressure is between a client and its master: others are carried meanwhile, and all of it arrives."""
     convoy = Convoy()
     with contextlib.ExitStack() as stack:
-        relays = [stack.enter_context(carried(SMALL, convoy=convoy)) for _ in range(2)]
+        relays = [stack.enter_context(carried(LITTLE_ROOM, convoy=convoy)) for _ in range(2)]
         each, sent = relays[number], fill(relays[number].master, 16 * MIB)
         for _ in range(100):
             talk(relays[1 - number])
@@ -143,7 +143,7 @@ def test_a_fault_of_one_is_raised_in_its_own_thread() -> None:
         pairs = [stack.enter_context(tcp_pair()) for _ in range(2)]
 
         def travel(near: socket.socket) -> None:
-            def fail(buffer: t.Optional[Buffer]) -> bool:
+            def fail() -> bool:
                 raise ValueError(threading.current_thread().name)
 
             try:
@@ -205,7 +205,7 @@ def test_many_come_and_go() -> None:
     assert not errors and len(convoy) == 0
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["client", "master"]), st.sampled_from([1, 100, SIZE, CHUNK + 1])),
+STEPS = st.lists(st.tuples(st.sampled_from(["client", "master"]), st.sampled_from([1, 100, SMALL, CHUNK + 1])),
                  max_size=30)
 
 

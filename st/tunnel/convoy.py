@@ -6,11 +6,9 @@ import select
 import threading
 import typing as t
 
-from st.wire.at_once import Buffer
-
 AT_A_TIME = 64  # sockets that one look may report
 
-Move = t.Callable[[t.Optional[Buffer]], bool]  # the buffer is for when others are to be carried at the same time
+Move = t.Callable[[], bool]
 
 
 class Member:
@@ -44,7 +42,6 @@ class Convoy:
         self._members: t.Dict[int, Member] = {}  # by descriptor, two each
         self._epoll: t.Optional[select.epoll] = None  # there is one while there are members
         self._led = False
-        self._buffer = Buffer()  # the leader's
 
     def __len__(self) -> int:
         return len(self._members) // 2
@@ -100,20 +97,18 @@ class Convoy:
         poll, members = self._epoll.poll, self._members
         try:
             while me.inside:
-                ready = poll(-1, AT_A_TIME)
-                buffer = self._buffer if len(ready) > 1 else None
-                for descriptor, _ in ready:
+                for descriptor, _ in poll(-1, AT_A_TIME):
                     # One that has left since the look is not there; if another took its number, nothing has come.
                     member = members.get(descriptor)
-                    if member is not None and not self._move(member, descriptor, buffer):
+                    if member is not None and not self._move(member, descriptor):
                         self._let_go(member)
         finally:
             self._hand_over(me)
 
     @staticmethod
-    def _move(member: Member, descriptor: int, buffer: t.Optional[Buffer]) -> bool:
+    def _move(member: Member, descriptor: int) -> bool:
         try:
-            return member.moves[descriptor](buffer)
+            return member.moves[descriptor]()
         except Exception as error:  # for the thread whose connection it is: it must not end all others
             member.error = error
             return False

@@ -10,15 +10,14 @@ import socket
 import typing as t
 
 from st.tunnel.convoy import Convoy
-from st.wire.at_once import SIZE, Buffer
 
 CHUNK = 65536  # bytes; the most that one direction holds
+SMALL = 16384  # bytes; larger pieces are carried by the connection's own thread, beside all others
 STEADY = 8  # small pieces in a row, after which a connection joins the convoy
 AFTER_MASTER_ENDED = 2.0  # seconds of silence; Redis never half-closes: when it ends, nothing can be of use to it
 AFTER_CLIENT_ENDED = 60.0  # seconds of silence for the rest of a reply, or a hung master would keep us for ever
 READ, WRITE = select.POLLIN, select.POLLOUT
 GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
-READONLY = b"-READONLY"
 NOTHING = memoryview(b"")
 
 
@@ -29,7 +28,6 @@ class Flow:
         self._receive = source.recv
         self._send = sink.send
         self._sink = sink
-        self._goes_to = sink.fileno()
         self.pending = NOTHING
         self.ended = False  # the source has sent its last byte, or the sink takes no more
         self.carried = 0  # bytes
@@ -56,13 +54,6 @@ class Flow:
             return
         self.carried += size
         self.pending = memoryview(data)[size:] if size < len(data) else NOTHING
-
-    def move(self, data: Buffer, size: int) -> None:
-        """Pass on what was received into a buffer, as `send` does; a broken sink shows when the rest is sent."""
-        taken = max(data.send(self._goes_to, size), 0)
-        self.carried += taken
-        if taken < size:
-            self.pending = memoryview(bytes(data.held[taken:size]))
 
     @property
     def done(self) -> bool:
@@ -134,26 +125,16 @@ class Relay:
         self._steady = 0
         if self._convoy is None or self._first_end or self.to_master.held or self.to_client.held:
             return False
-        travelled = self._convoy.travel({descriptor: functools.partial(self._move, descriptor, inward)
-                                         for descriptor, (inward, _) in self._flows.items()})
-        self._watch()
-        return travelled
+        return self._convoy.travel({descriptor: functools.partial(self._move, inward)
+                                    for descriptor, (inward, _) in self._flows.items()})
 
-    def _move(self, descriptor: int, flow: Flow, buffer: t.Optional[Buffer]) -> bool:
-        """Carry what has come, in the leader's thread; False when this connection's own must go on.
-
-        The usual calls cost a little less than those of the buffer, but let other threads run in between.
-        """
+    def _move(self, flow: Flow) -> bool:
+        """Carry what has come, in the leader's thread; False when this connection's own must go on."""
         if self._cut:
             return False
-        size = buffer.receive(descriptor) if buffer else 0
-        if buffer is None or size <= 0:  # or the end, an error, nothing
-            self._steady = 1
-            self._take(flow)
-            return self._steady > 0 and not flow.ended
-        self._note_piece(flow, buffer.held.startswith(READONLY, 0, size))
-        flow.move(buffer, size)
-        return size < SIZE and not flow.pending
+        self._steady = 1
+        self._take(flow)
+        return self._steady > 0 and not flow.ended
 
     def _patience(self) -> t.Optional[float]:
         """Return the limit of silence in milliseconds: there is one only after an end of file."""
@@ -181,9 +162,11 @@ class Relay:
         """Receive and send on at once: mostly the other side takes all, and poll is asked once a message."""
         data = flow.receive()
         if data:
-            self._note_piece(flow, data.startswith(READONLY))
+            self.asked = flow is self.to_master
+            if data[:9] == b"-READONLY" and flow is self.to_client:
+                self._on_readonly()
             self._pass_on(flow, data)
-            self._steady = self._steady + 1 if len(data) < SIZE else 0
+            self._steady = self._steady + 1 if len(data) <= SMALL else 0
             if flow.pending or flow.ended:
                 self._steady = 0
                 self._watch()
@@ -191,11 +174,6 @@ class Relay:
             self._note_end(flow is self.to_master)
             flow.pass_end_on()
             self._watch()
-
-    def _note_piece(self, flow: Flow, says_readonly: bool) -> None:
-        self.asked = flow is self.to_master
-        if says_readonly and flow is self.to_client:
-            self._on_readonly()
 
     def _pass_on(self, flow: Flow, data: t.Union[bytes, memoryview]) -> None:
         had_ended = flow.ended

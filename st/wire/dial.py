@@ -1,4 +1,5 @@
 """Look up names and connect TCP within a deadline. The only place that opens sockets to other hosts."""
+import ctypes
 import errno
 import ipaddress
 import os
@@ -9,7 +10,6 @@ import typing as t
 from st.address import Address
 from st.deadline import Deadline
 from st.errors import PeerUnreachable
-from st.wire import at_once
 from st.wire.tls import Leg
 
 KEEPALIVE_INTERVAL = 5  # seconds between probes
@@ -125,14 +125,26 @@ def interrupt(sock: Leg) -> None:
             raise
 
 
+def _load_shutdown() -> t.Optional[t.Callable[[int, int], int]]:
+    try:
+        return t.cast(t.Callable[[int, int], int], ctypes.PyDLL(None).shutdown)
+    except (OSError, AttributeError):  # a Python that was built without libffi's help, or no libc to be found
+        return None
+
+
+_shutdown = _load_shutdown()
+
+
 def interrupt_at_once(sock: Leg) -> None:
     """Do as `interrupt`, but without letting another thread run: for many sockets in a row.
 
     socket.shutdown() releases the GIL around its few microseconds, and the thread that it woke takes it: cutting
-    1,000 connections would wait for 1,000 threads to clean up in between.
+    1,000 connections would wait for 1,000 threads to clean up in between. ctypes.PyDLL keeps the GIL.
     """
-    if at_once.shutdown(sock.fileno(), socket.SHUT_RDWR) < 0:
+    if _shutdown is None:
         interrupt(sock)
+    else:
+        _shutdown(sock.fileno(), socket.SHUT_RDWR)  # -1 after close() and any error change nothing
 
 
 def _reason(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import struct
 import threading
 import typing as t
 
-from st.wire.at_once import Buffer
+from tests.bench.at_once import Buffer
 
 CHUNK = 65536  # bytes
 ANSWER = struct.pack("ll", 0, 5000)  # SO_RCVTIMEO: 5 ms, the least that every kernel can keep

@@ -5,28 +5,16 @@ it for 5 ms each time. ctypes.PyDLL keeps it for the few microseconds that these
 """
 import ctypes
 import socket
-import typing as t
 
 SIZE = 16384  # bytes
 DONTWAIT = socket.MSG_DONTWAIT
 QUIETLY = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
-Call = t.Callable[..., int]
 
-
-def _load(name: str, *arguments: t.Any) -> Call:
-    """Return a function of the C library; one that always fails where there is no such thing."""
-    try:
-        found = getattr(ctypes.PyDLL(None), name)
-    except (OSError, AttributeError):  # a Python that was built without libffi's help, or no libc to be found
-        return lambda *_: -1
-    found.argtypes, found.restype = arguments, ctypes.c_ssize_t if len(arguments) > 2 else ctypes.c_int
-    return t.cast(Call, found)
-
-
-shutdown = _load("shutdown", ctypes.c_int, ctypes.c_int)  # descriptor, how; -1: it failed
-_recv = _load("recv", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-_send = _load("send", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+_libc = ctypes.PyDLL(None)
+_recv, _send = _libc.recv, _libc.send
+_recv.argtypes = _send.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_recv.restype = _send.restype = ctypes.c_ssize_t
 
 
 class Buffer:
@@ -39,8 +27,8 @@ class Buffer:
 
     def receive(self, descriptor: int) -> int:
         """Return how many bytes have come; 0 at the end, and -1 when nothing has come, or for any error."""
-        return _recv(descriptor, self._address, SIZE, DONTWAIT)
+        return int(_recv(descriptor, self._address, SIZE, DONTWAIT))
 
     def send(self, descriptor: int, size: int) -> int:
         """Return how many of the first `size` bytes were taken; -1 when none was, or for any error."""
-        return _send(descriptor, self._address, size, QUIETLY)
+        return int(_send(descriptor, self._address, size, QUIETLY))
