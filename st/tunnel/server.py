@@ -1,4 +1,5 @@
 """What stands behind the listeners of one tunnel: who may come in, limits, and a thread for each connection."""
+import functools
 import itertools
 import logging
 import socket
@@ -14,6 +15,7 @@ from st.sentinel.masters import Row
 from st.tunnel.connection import Connection, Legs, Tunnel
 from st.tunnel.convoy import Convoy
 from st.tunnel.door import Crowd, Guest, is_allowed
+from st.tunnel.hands import Hands
 from st.tunnel.listener import Listener, Site
 from st.tunnel.refusal import FULL, LINGER, say, swallow
 from st.tunnel.registry import Registry
@@ -83,6 +85,7 @@ class TunnelServer:
         self.gauges = Gauges()
         self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint, seats.convoy, legs)
         self._seats = seats
+        self._hands = Hands()
         self._crowd = Crowd()
         self._most = min(settings.max_connections or seats.total, seats.total)
         self._door = threading.Lock()  # guards the attributes below, and that no two listeners fill the last place
@@ -143,12 +146,14 @@ class TunnelServer:
         """Stop accepting and close the listeners; open connections stay. Twice is fine."""
         for listener in self._listeners:
             listener.stop(deadline)
+        self._hands.close()
         self._seats.close_lingering(all_of_them=True)
 
     def resume(self) -> None:
         """Listen and accept again after `stop`; where that fails, a line in the log says so."""
         for listener in self._listeners:
             listener.resume()
+        self._hands.open()
 
     def adjust(self, settings: TunnelSettings, legs: Legs) -> None:
         """Let other settings apply to the connections that come from now on; places and master are as before."""
@@ -167,10 +172,9 @@ class TunnelServer:
                 self.registry.enter(connection)
         if limit is not None:
             return self._refuse(client, "limit", limit)
-        thread = threading.Thread(target=self._serve, args=(connection, guest), daemon=True,
-                                  name="%s #%d" % (tunnel.settings.name, connection.id))
         try:
-            thread.start()
+            self._hands.serve("%s #%d" % (tunnel.settings.name, connection.id),
+                              functools.partial(self._serve, connection, guest))
         except RuntimeError as error:  # can't start new thread: this client is lost, no other
             self.registry.leave(connection, "error")
             self._give_back(guest)
