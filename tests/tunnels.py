@@ -14,7 +14,6 @@ from st.deadline import Deadline
 from st.ops.status import TunnelStatus
 from st.sentinel.masters import MasterRow, Target
 from st.tunnel.connection import Legs, MakeRelay
-from st.tunnel.relay import Relay
 from st.tunnel.server import Seats, TunnelServer
 from st.wire.dial import Endpoint
 from tests.configs import settings
@@ -102,7 +101,7 @@ class OneTunnel:
     """A listening tunnel without a watcher: the test itself says who is master; a context manager."""
 
     def __init__(self, node: t.Optional[FakeRedis] = None, room: int = ROOM, row: t.Optional[MasterRow] = None,
-                 legs: Legs = Legs(), relay: MakeRelay = Relay, **changes: t.Any) -> None:
+                 legs: Legs = Legs(), relay: t.Optional[MakeRelay] = None, **changes: t.Any) -> None:
         self.row = row or MasterRow("mymaster", "mymaster")
         self.hints: t.List[str] = []
         self.server = TunnelServer(tunnel_settings(**changes), self.row, Seats(room), self.hints.append, legs=legs,

@@ -25,7 +25,6 @@ from st.sentinel.replica_row import ReplicaRow
 from st.sentinel.watcher import AnyFollower, Watcher
 from st.switch import Switch
 from st.tunnel.listener import Site
-from st.tunnel.relay import Relay
 from st.tunnel.server import Seats, TunnelServer
 from st.wire.dial import Endpoint
 from st.workers.pool import Workers
@@ -211,7 +210,7 @@ class App:
         row = (ReplicaRow if tunnel.role == "replica" else MasterRow)(tunnel.name, tunnel.master)
         try:
             return TunnelServer(tunnel, row, self._seats, self._hint, self._keys.legs[tunnel.name],
-                                self._assigned.get(tunnel.name), self._workers.relay if self._workers else Relay)
+                                self._assigned.get(tunnel.name), self._workers.relay if self._workers else None)
         except ListenError as error:
             raise blame_holder(error, error.address) if error.address else error
 

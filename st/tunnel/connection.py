@@ -14,7 +14,6 @@ from st.event import Event
 from st.sentinel.masters import Row, Snapshot, Target
 from st.tunnel.refusal import Refused, linger, no_target, say
 from st.tunnel.registry import Registry
-from st.tunnel.relay import Relay
 from st.tunnel.tls_relay import TlsRelay
 from st.tunnel.upstream import Gauges, NotMaster, prepare
 from st.unix import Credentials
@@ -30,7 +29,7 @@ HANDSHAKE = 10.0  # seconds that a client gets for TLS
 SLOWEST = 2.0  # seconds; a switch ends the pause anyway
 
 
-MakeRelay = t.Callable[..., t.Any]  # called as a Relay is; what it returns does as a Relay does
+MakeRelay = t.Callable[..., t.Any]  # called as Relay is, with two sockets; what it returns does as a Relay does
 
 
 class Legs(t.NamedTuple):
@@ -48,8 +47,8 @@ class Tunnel(t.NamedTuple):
     registry: Registry
     gauges: Gauges
     hint: t.Callable[[str], None]  # tells the watcher that something looks like a switch
+    relay: MakeRelay  # for connections without TLS of ours
     legs: Legs = Legs()
-    relay: MakeRelay = Relay  # for connections without TLS of ours
 
 
 class Connection:

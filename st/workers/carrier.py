@@ -7,12 +7,16 @@ import threading
 import traceback
 import typing as t
 
+from st.tunnel.convoy import Convoy
 from st.tunnel.relay import Flow, Relay
 from st.workers.channel import CARRY, ENDED, FAILED, PING, PONG, READONLY, Message, receive, send
 from st.workers.slots import ASKED, TO_CLIENT, TO_MASTER, Slots
 
 STACK = 256 * 1024  # bytes for each thread
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGPIPE, signal.SIGQUIT)
+
+
+_convoy = Convoy()
 
 
 class SharedFlow(Flow):
@@ -72,7 +76,7 @@ def _carry(channel: socket.socket, slots: Slots, message: Message, sockets: t.Se
     try:
         for sock in sockets:
             sock.setblocking(False)
-        relay = SharedRelay(client, master, lambda: send(channel, Message(READONLY, message.number)))
+        relay = SharedRelay(client, master, lambda: send(channel, Message(READONLY, message.number)), _convoy)
         relay.share(slots.of(message.number))
         _end(channel, message.number, sockets, ENDED, relay.run(message.data))
     except Exception:
