@@ -24,7 +24,7 @@ ALLOWED = {
     "tunnel": {"sentinel.masters", "wire"},
     "sentinel": {"wire"},
     "wire": set(),
-    "workers": {"ops", "tunnel.convoy", "tunnel.relay"},
+    "workers": {"ops", "tunnel.convoy", "tunnel.relay", "tunnel.turns"},
 }  # type: t.Dict[str, t.Set[str]]
 
 # Packages from outside, and the only part or module of ours that imports each; asyncio has none.

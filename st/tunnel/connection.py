@@ -290,6 +290,8 @@ class Connection:
             self._client.close()
         self._release()
         self._tunnel.registry.leave(self, why)
+        if self._relay is not None:
+            self._relay.closed()
         sent, received = self.carried()
         logger.debug(self._event("close", why=why, sent=sent, received=received))
 

@@ -6,6 +6,8 @@ import select
 import threading
 import typing as t
 
+from st.tunnel.turns import Turn, Turns
+
 AT_A_TIME = 64  # sockets that one look may report
 
 Move = t.Callable[[], bool]
@@ -17,17 +19,8 @@ class Member:
     def __init__(self, moves: t.Mapping[int, Move]) -> None:
         self.moves = moves
         self.inside = True  # written by the leader
+        self.turn = Turn()
         self.error: t.Optional[Exception] = None  # what a move raised, for its own thread
-        self._asleep = threading.Lock()
-        self._asleep.acquire()
-
-    def sleep(self) -> None:
-        """Wait to be woken. No limit: whoever leads sees every end and every cut."""
-        self._asleep.acquire()
-
-    def wake(self) -> None:
-        """Wake its thread: it is to lead, or it is not inside any more."""
-        self._asleep.release()
 
 
 class Convoy:
@@ -38,6 +31,7 @@ class Convoy:
     """
 
     def __init__(self) -> None:
+        self._turns = Turns()  # of those that were let go
         self._lock = threading.Lock()  # guards the attributes below
         self._members: t.Dict[int, Member] = {}  # by descriptor, two each
         self._epoll: t.Optional[select.epoll] = None  # there is one while there are members
@@ -46,23 +40,29 @@ class Convoy:
     def __len__(self) -> int:
         return len(self._members) // 2
 
-    def travel(self, moves: t.Mapping[int, Move]) -> bool:
+    def travel(self, moves: t.Mapping[int, Move]) -> t.Optional[Member]:
         """Let the leader call a socket's move each time it is readable, until one returns False.
 
-        A move must not block. What it raises is raised here. Returns False when the system has no room for this.
+        A move must not block. What it raises is raised here. Returns what `done` is to be told when the thread has
+        nothing more to do at once, None when the system has no room for this.
         """
         me = Member(moves)
         try:
             leading = self._enter(me)
         except OSError:  # no descriptor, or no memory in the kernel
-            return False
+            return None
         if not leading:
-            me.sleep()
+            me.turn.wait()  # no limit: whoever leads sees every end and every cut
         if me.inside:
             self._lead(me)
         if me.error is not None:
+            self.done(me)
             raise me.error
-        return True
+        return me
+
+    def done(self, member: Member) -> None:
+        """Let the next one wake that was let go. Twice is fine."""
+        self._turns.done(member.turn)
 
     def _enter(self, me: Member) -> bool:
         """Take a member in; True when nobody leads yet."""
@@ -102,6 +102,8 @@ class Convoy:
                     member = members.get(descriptor)
                     if member is not None and not self._move(member, descriptor):
                         self._let_go(member)
+                        if member is not me:
+                            self._turns.add(member.turn)
         finally:
             self._hand_over(me)
 
@@ -120,7 +122,6 @@ class Convoy:
                 self._epoll.unregister(descriptor)
                 del self._members[descriptor]
         member.inside = False
-        member.wake()
 
     def _hand_over(self, me: Member) -> None:
         """Let another thread lead; with nobody left, nothing is left."""
@@ -134,4 +135,4 @@ class Convoy:
                 self._epoll = None
             self._led = heir is not None
         if heir is not None:
-            heir.wake()
+            heir.turn.wake()

@@ -1,9 +1,9 @@
 """A connection that a worker carries: does as a `Relay` does, for the thread that owns it here."""
 import socket
-import threading
 import time
 import typing as t
 
+from st.tunnel.turns import Turn, Turns
 from st.workers.channel import CARRY, Message
 from st.workers.slots import ASKED, TO_CLIENT, TO_MASTER
 
@@ -34,14 +34,16 @@ class Carried:
     deaf = True  # who cuts must shut down both sockets: that alone ends it, without a word to the worker
 
     def __init__(self, begin: t.Callable[["Carried", Message], None], number: int, slot: t.Any,
-                 sockets: t.Tuple[socket.socket, socket.socket], on_readonly: t.Callable[[], None]) -> None:
+                 sockets: t.Tuple[socket.socket, socket.socket], on_readonly: t.Callable[[], None],
+                 turns: Turns) -> None:
         """Carry between the client's and the master's socket, counting in `slot`; `begin` hands it over."""
         self.number = number
         self.on_readonly = on_readonly
         self.cut_at: t.Optional[float] = None  # monotonic time
         self._begin = begin
         self._sockets = sockets
-        self._ended = threading.Event()
+        self._turns = turns
+        self._turn = Turn()
         self._who = FAILED
         self._look_at(slot)
 
@@ -49,8 +51,12 @@ class Carried:
         """Have it carried to the end; return who ended it first: client or master, or error."""
         client, master = self._sockets
         self._begin(self, Message(CARRY, self.number, first_reply, (client.fileno(), master.fileno())))
-        self._ended.wait()
+        self._turn.wait()
         return self._who
+
+    def closed(self) -> None:
+        """Let others that have ended at the same time go on; to be called when the sockets are closed."""
+        self._turns.done(self._turn)
 
     def cut(self) -> None:
         """Note that another thread ends it, which then shuts both sockets down."""
@@ -64,7 +70,7 @@ class Carried:
         """Wake its owner; the counters stay as they are now."""
         self._look_at(list(self._words))
         self._who = who
-        self._ended.set()
+        self._turns.add(self._turn)
 
     def _look_at(self, words: t.Sequence[int]) -> None:
         self._words = words

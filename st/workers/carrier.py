@@ -79,6 +79,7 @@ def _carry(channel: socket.socket, slots: Slots, message: Message, sockets: t.Se
         relay = SharedRelay(client, master, lambda: send(channel, Message(READONLY, message.number)), _convoy)
         relay.share(slots.of(message.number))
         _end(channel, message.number, sockets, ENDED, relay.run(message.data))
+        relay.closed()
     except Exception:
         _end(channel, message.number, sockets, FAILED, traceback.format_exc())
 

@@ -8,6 +8,7 @@ from st.deadline import Deadline
 from st.errors import LocalError
 from st.ops.measures import WorkerMeasures
 from st.tunnel.relay import Relay
+from st.tunnel.turns import Turns
 from st.workers.carried import Carried
 from st.workers.slots import Slots, shared_file
 from st.workers.worker import Worker
@@ -23,6 +24,7 @@ class Workers:
         self.workers: t.List[Worker] = []  # those that run
         self._memory: t.Optional[int] = None  # the file that is shared with them
         self._slots: t.Optional[Slots] = None  # what is in it
+        self._turns = Turns()  # of connections that have ended
         self._lock = threading.Lock()  # guards the slots that are free
         self._free: t.List[int] = []
         self._next = 0  # no slot from here on was ever used
@@ -56,7 +58,8 @@ class Workers:
         number = self._take() if able and slots else None
         if number is None or slots is None:
             return Relay(client, master, on_readonly)
-        return Carried(min(able, key=len).begin, number, slots.begin(number), (client, master), on_readonly)
+        return Carried(min(able, key=len).begin, number, slots.begin(number), (client, master), on_readonly,
+                       self._turns)
 
     def measures(self) -> t.Tuple[WorkerMeasures, ...]:
         """Return what each of them does and uses."""
