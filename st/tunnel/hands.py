@@ -39,7 +39,8 @@ class Hand:
 class Hands:
     """Gives each work a thread: one that has done another, or a new one."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience  # seconds
         self._lock = threading.Lock()  # guards the attributes below
         self._idle: t.List[Hand] = []
         self._most_idle = MOST_IDLE
@@ -75,7 +76,7 @@ class Hands:
             if len(self._idle) >= self._most_idle:
                 return False
             self._idle.append(hand)
-        if not hand.wait(PATIENCE):
+        if not hand.wait(self._patience):
             with self._lock:
                 if hand in self._idle:
                     self._idle.remove(hand)
