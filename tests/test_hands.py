@@ -7,7 +7,7 @@ import weakref
 import pytest
 
 from st.deadline import Deadline
-from st.tunnel.hands import MOST_IDLE, Hands
+from st.tunnel.hands import IDLE, MOST_IDLE, Hands
 from tests.fakes import FakeRedis
 from tests.tunnels import OneTunnel, ask
 from tests.waiting import FACTOR, wait_until
@@ -51,7 +51,7 @@ def test_one_thread_serves_one_after_the_other(hands: Hands) -> None:
         done.append(Noted())
         hands.serve("client #%d" % number, done[-1])
         wait_until(lambda: idle(hands) == 1, "it is done")
-    assert len({each.done_by for each in done}) == 1
+    assert len({each.done_by for each in done}) == 1 and done[0].done_by and done[0].done_by.name == IDLE
     assert [each.name for each in done] == ["client #0", "client #1", "client #2"]
 
 

@@ -3,6 +3,7 @@ import threading
 import typing as t
 
 PATIENCE = 1.0  # seconds that a thread waits for another client
+IDLE = "waits for a client"  # the name of a thread that does
 MOST_IDLE = 16  # threads that wait at a time
 
 Work = t.Callable[[], None]
@@ -33,6 +34,7 @@ class Hand:
             return False
         threading.current_thread().name = self._name
         work()
+        threading.current_thread().name = IDLE
         return True
 
 
