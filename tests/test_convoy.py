@@ -108,9 +108,23 @@ def test_a_slow_reader_holds_up_nobody(number: int) -> None:
     with contextlib.ExitStack() as stack:
         relays = [stack.enter_context(carried(LITTLE_ROOM, convoy=convoy)) for _ in range(2)]
         each, sent = relays[number], fill(relays[number].master, 16 * MIB)
-        for _ in range(100):
+        for _ in range(2 * STEADY):
             talk(relays[1 - number])
+            each.client.sendall(b"small")  # steady, but not in both directions
+            assert read_exactly(each.master, 5) == b"small"
         assert read_exactly(each.client, sent) == b"x" * sent
+
+
+def test_one_half_of_it_does_not_travel() -> None:
+    """After one end silence has a limit, and only its own thread watches that."""
+    convoy = Convoy()
+    with carried(convoy=convoy, after_client=0.3) as each:
+        each.client.shutdown(socket.SHUT_WR)
+        assert read_all(each.master) == b""
+        for _ in range(2 * STEADY):
+            each.master.sendall(b"small")
+            assert read_exactly(each.client, 5) == b"small"
+        assert each.end() == "client"
 
 
 def test_messages_of_the_master_do_not_wait_for_the_client() -> None:

@@ -6,14 +6,19 @@ import weakref
 
 import pytest
 
-from st.tunnel.hands import MOST_IDLE, Hands
-from tests.waiting import wait_until
+from st.deadline import Deadline
+from st.tunnel.hands import IDLE, MOST_IDLE, Hands
+from tests.fakes import FakeRedis
+from tests.tunnels import OneTunnel, ask
+from tests.waiting import FACTOR, wait_until
+
+LONG = 3600.0  # seconds
 
 
 @pytest.fixture
 def hands() -> t.Iterator[Hands]:
     """Give hands that are closed when the test ends."""
-    made = Hands()
+    made = Hands(LONG)
     yield made
     made.close()
 
@@ -46,7 +51,7 @@ def test_one_thread_serves_one_after_the_other(hands: Hands) -> None:
         done.append(Noted())
         hands.serve("client #%d" % number, done[-1])
         wait_until(lambda: idle(hands) == 1, "it is done")
-    assert len({each.done_by for each in done}) == 1
+    assert len({each.done_by for each in done}) == 1 and done[0].done_by and done[0].done_by.name == IDLE
     assert [each.name for each in done] == ["client #0", "client #1", "client #2"]
 
 
@@ -62,9 +67,9 @@ def test_nobody_waits_for_another(hands: Hands) -> None:
     wait_until(lambda: sum(thread.is_alive() for thread in threads) == MOST_IDLE == idle(hands), "the others ended")
 
 
-def test_a_thread_that_waits_in_vain_ends(hands: Hands) -> None:
+def test_a_thread_that_waits_in_vain_ends() -> None:
     """After a moment; and the next client gets a new one."""
-    first, second = Noted(), Noted()
+    hands, first, second = Hands(0.01), Noted(), Noted()
     hands.serve("first", first)
     wait_until(lambda: first.done_by and not first.done_by.is_alive(), "it ended")
     assert idle(hands) == 0
@@ -98,3 +103,17 @@ def test_what_was_done_is_forgotten(hands: Hands) -> None:
     wait_until(lambda: idle(hands) == 1, "it is done")
     gc.collect()
     assert reference() is None
+
+
+def test_a_tunnel_that_stops_keeps_no_thread(fake_redis: t.Callable[..., FakeRedis]) -> None:
+    """It is not to outlive its tunnel by a second; one that listens again keeps threads as before."""
+    with OneTunnel(fake_redis()) as tunnel:
+        hands = tunnel.server._hands
+        hands._patience = LONG
+        for _ in range(2):
+            with tunnel.connect() as client:
+                assert ask(client, "PING") == b"+PONG\r\n"
+            wait_until(lambda: idle(hands) == 1, "its thread waits for the next")
+            tunnel.server.stop(Deadline(10 * FACTOR))
+            assert idle(hands) == 0
+            tunnel.server.resume()

@@ -3,6 +3,7 @@ import threading
 import typing as t
 
 PATIENCE = 1.0  # seconds that a thread waits for another client
+IDLE = "waits for a client"  # the name of a thread that does
 MOST_IDLE = 16  # threads that wait at a time
 
 Work = t.Callable[[], None]
@@ -33,13 +34,15 @@ class Hand:
             return False
         threading.current_thread().name = self._name
         work()
+        threading.current_thread().name = IDLE
         return True
 
 
 class Hands:
     """Gives each work a thread: one that has done another, or a new one."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience  # seconds
         self._lock = threading.Lock()  # guards the attributes below
         self._idle: t.List[Hand] = []
         self._most_idle = MOST_IDLE
@@ -75,7 +78,7 @@ class Hands:
             if len(self._idle) >= self._most_idle:
                 return False
             self._idle.append(hand)
-        if not hand.wait(PATIENCE):
+        if not hand.wait(self._patience):
             with self._lock:
                 if hand in self._idle:
                     self._idle.remove(hand)
