@@ -41,6 +41,7 @@ class Carried:
     def _run(self) -> None:
         before = resource.getrusage(resource.RUSAGE_THREAD)
         self.ended = self.relay.run(self._first_reply) or "nobody"
+        self.relay.closed()
         after = resource.getrusage(resource.RUSAGE_THREAD)
         self.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -168,8 +168,8 @@ def test_a_readonly_error_is_a_hint(fake_redis: MakeRedis, workers: Workers) -> 
 def test_a_worker_without_descriptors(fake_redis: MakeRedis, workers: Workers, expect_error: Expect) -> None:
     """That client is lost, and the log says what to raise; the others go on."""
     expect_error("why=\"no descriptors left in the worker: raise the limit of open files\"")
-    with OneTunnel(fake_redis(), relay=workers.relay) as tunnel, tunnel.connect() as before:
-        assert ask(before, "PING") == b"+PONG\r\n"
+    with OneTunnel(fake_redis(), relay=workers.relay) as tunnel, tunnel.connect() as before, tunnel.connect() as other:
+        assert ask(before, "PING") == ask(other, "PING") == b"+PONG\r\n"  # one of each: both have started
         for pid in pids(workers):
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (4, 4))
         with tunnel.connect() as client:

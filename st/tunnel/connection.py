@@ -88,7 +88,11 @@ class Connection:
         except Exception:  # a fault of ours ends this connection, and no other
             logger.exception("connection %d of tunnel %s failed", self.id, self._tunnel.settings.name)
         finally:
-            self._close(why)
+            try:
+                self._close(why)
+            finally:
+                if self._relay is not None:
+                    self._relay.closed()
 
     def cut(self, why: str) -> None:
         """End it from another thread: its owner wakes, sees `why` and closes."""
@@ -290,8 +294,6 @@ class Connection:
             self._client.close()
         self._release()
         self._tunnel.registry.leave(self, why)
-        if self._relay is not None:
-            self._relay.closed()
         sent, received = self.carried()
         logger.debug(self._event("close", why=why, sent=sent, received=received))
 

@@ -1,7 +1,6 @@
 """A worker: carries bytes between the sockets that it is given, a thread for each connection. It decides nothing."""
 import contextlib
 import os
-import signal
 import socket
 import threading
 import traceback
@@ -13,7 +12,6 @@ from st.workers.channel import CARRY, ENDED, FAILED, PING, PONG, READONLY, Messa
 from st.workers.slots import ASKED, TO_CLIENT, TO_MASTER, Slots
 
 STACK = 256 * 1024  # bytes for each thread
-_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGPIPE, signal.SIGQUIT)
 
 
 _convoy = Convoy()
@@ -93,8 +91,6 @@ def _end(channel: socket.socket, number: int, sockets: t.Sequence[socket.socket]
 
 def run(channel_number: str, memory_number: str) -> None:
     """Serve on the descriptors with these numbers; the top of the process."""
-    for number in _IGNORED:  # they are meant for the process that started this one, and ends it
-        signal.signal(number, signal.SIG_IGN)
     threading.stack_size(STACK)
     slots = Slots(int(memory_number))
     os.close(int(memory_number))

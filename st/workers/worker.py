@@ -1,6 +1,7 @@
 """One worker as the process that started it sees it: its channel, what it carries, and its end."""
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +23,8 @@ LOOK = 1.0  # seconds between two looks, and two questions whether it lives
 HUNG = 10.0  # seconds without a sign of life after which a worker gets nothing new
 CUT_PATIENCE = 1.0  # seconds that a worker may take to close a connection that was cut
 AGAIN = 1.0  # seconds before a worker that ended is started anew
-
+# A terminal or systemd sends them to all processes; they are meant for the one that started it, and ends it.
+_NOT_FOR_IT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT)
 # It must find this package and what that imports where we did, also in an archive, and never in the working directory,
 # which is where -m would look first.
 _PROGRAM = "import sys; sys.path[:] = sys.argv.pop().split(':'); from st.workers.carrier import run; run(*sys.argv[1:])"
@@ -91,12 +93,15 @@ class Worker:
         with theirs:
             numbers = (theirs.fileno(), self._memory)
             words = [sys.executable, "-c", _PROGRAM, *map(str, numbers), os.pathsep.join(sys.path)]
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_IT)  # it begins as this thread is
             try:
                 process = subprocess.Popen(words, pass_fds=numbers, stdin=subprocess.DEVNULL,
                                            stdout=subprocess.DEVNULL)
             except BaseException:
                 ours.close()
                 raise
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
         ours.settimeout(LOOK)
         self._up, self._heard = True, time.monotonic()
         return ours, process
