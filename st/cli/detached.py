@@ -29,7 +29,7 @@ class Detached:
     def __init__(self, context: click.Context, names: t.Sequence[str]) -> None:
         self._context = context
         self._names = names
-        self._directory = _working_directory()
+        self._directory = working_directory()
         self._require_master = requires_master(context)
         self.loaded = self._load()
         self.places: Places = places(self.loaded.settings, self.loaded.source, os.environ)
@@ -73,7 +73,8 @@ class Detached:
             os.chdir("/")
 
 
-def _working_directory() -> str:
+def working_directory() -> str:
+    """Return the directory that relative paths are relative to."""
     try:
         return os.getcwd()
     except OSError:  # removed meanwhile, or not for us to know

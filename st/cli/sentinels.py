@@ -6,9 +6,9 @@ import click
 
 from st.address import Address
 from st.cli.options import common_options, load_settings
-from st.config import Settings
+from st.config import Loaded, Settings, with_tunnels
 from st.config.values import TunnelSettings
-from st.errors import NoMasterError
+from st.errors import ConfigError, NoMasterError
 from st.ops.plain import plain
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
@@ -23,6 +23,20 @@ def asker(settings: Settings) -> Asker:
     terms = settings.sentinel_tls_terms
     credentials = Credentials(settings.sentinel_user, settings.sentinel_password, terms and client_context(terms))
     return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
+
+
+def with_all_masters(loaded: Loaded, ports: t.Optional[t.MutableMapping[str, int]] = None) -> Settings:
+    """Return the settings; when they have no tunnels, with one for each master that the Sentinels monitor.
+
+    Those in `ports` keep theirs.
+    """
+    if loaded.settings.tunnels:
+        return loaded.settings
+    names = sorted(masters(asker(loaded.settings)))
+    if not names:
+        asked = ", ".join(map(str, loaded.settings.sentinels))
+        raise ConfigError(["no tunnel: the sentinels (%s) monitor no master, and the configuration names none" % asked])
+    return with_tunnels(loaded, names, ports)
 
 
 @click.command(name="resolve", short_help="Ask the Sentinels for the address of a master.")
