@@ -13,12 +13,13 @@ import typing as t
 
 import click
 
+from st.address import parse_address
 from st.cli import exits
 from st.cli.detached import NOWHERE, SEARCH, working_directory
 from st.cli.options import Chosen, check_names, common_options, is_verbose, load_settings
 from st.cli.program import explain
 from st.cli.sentinels import with_all_masters
-from st.config import Settings
+from st.config import Settings, TunnelSettings
 from st.errors import SentinelTunnelError
 from st.ops.daemon import detach
 from st.ops.logs import configure
@@ -96,6 +97,11 @@ def variables_for(tunnels: t.Sequence[Opened]) -> t.Dict[str, str]:
     return found
 
 
+def opened(tunnel: TunnelSettings, listen: str) -> Opened:
+    """Return what a command is told of a tunnel that listens there."""
+    return Opened(tunnel.name, parse_address(listen).port, "rediss" if tunnel.tls == "passthrough" else "redis")
+
+
 def _open(context: click.Context, names: t.Sequence[str]) -> t.List[Opened]:
     """Start the process with the tunnels, and return these once each has a master."""
     loaded, life, directory = load_settings(context, names), Life(), working_directory()
@@ -105,10 +111,8 @@ def _open(context: click.Context, names: t.Sequence[str]) -> t.List[Opened]:
         settings = _on_free_ports(with_all_masters(loaded))
 
         def tell(status: ProcessStatus) -> None:
-            ports = [int(tunnel.listen.rpartition(":")[2]) for tunnel in status.tunnels]
-            schemes = ["rediss" if tunnel.tls == "passthrough" else "redis" for tunnel in settings.tunnels]
-            names = [tunnel.name for tunnel in status.tunnels]
-            sys.stdout.write(json.dumps(list(zip(names, ports, schemes))))
+            sys.stdout.write(json.dumps([opened(tunnel, shown.listen)
+                                         for tunnel, shown in zip(settings.tunnels, status.tunnels)]))
             ready()
 
         with configure(settings.log_level, settings.log_format, _log_file(context)):
