@@ -65,13 +65,15 @@ def list_masters(context: click.Context) -> None:
     whom = asker(load_settings(context).settings)
     found = masters(whom)
     reports = report(whom, sorted(found))
-    rows = [HEAD] + [_row(whom, reports, name, fields) for name, fields in sorted(found.items())]
+    rows = [HEAD] + [master_row(whom, reports, name, fields) for name, fields in sorted(found.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def _row(whom: Asker, reports: t.Sequence[Report], name: str, fields: t.Mapping[str, str]) -> t.Tuple[str, ...]:
+def master_row(whom: Asker, reports: t.Sequence[Report], name: str,
+               fields: t.Mapping[str, str]) -> t.Tuple[str, ...]:
+    """Return what is known of a master, in the order of HEAD."""
     flags = [flag for flag in fields.get("flags", "").split(",") if flag != "master"]
     try:
         # The list itself names the old master until a failover is over.
