@@ -6,7 +6,7 @@ import typing as t
 import click
 
 from st import process
-from st.cli.options import load_settings, requires_master
+from st.cli.options import NOWHERE, load_settings, requires_master
 from st.cli.program import explain
 from st.config import Loaded, kinds
 from st.config.kinds import Command
@@ -20,7 +20,6 @@ SEARCH = 10.0  # seconds beyond the longest `hold` to be ready with --require-ma
 NOT_READY = "not ready yet: it goes on in the background; see its log"
 
 _WORDS = (None, "auto", "off")  # of settings that may hold a path
-NOWHERE = "/dev/null"  # as a log file: no log
 
 
 class Detached:

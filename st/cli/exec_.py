@@ -15,8 +15,8 @@ import click
 
 from st.address import parse_address
 from st.cli import exits
-from st.cli.detached import NOWHERE, SEARCH, working_directory
-from st.cli.options import Chosen, check_names, common_options, is_verbose, load_settings
+from st.cli.detached import SEARCH, working_directory
+from st.cli.options import check_names, common_options, is_verbose, load_settings, own_log
 from st.cli.program import explain
 from st.cli.sentinels import with_all_masters
 from st.config import Settings, TunnelSettings
@@ -115,7 +115,7 @@ def _open(context: click.Context, names: t.Sequence[str]) -> t.List[Opened]:
                                          for tunnel, shown in zip(settings.tunnels, status.tunnels)]))
             ready()
 
-        with configure(settings.log_level, settings.log_format, _log_file(context)):
+        with configure(settings.log_level, settings.log_format, own_log(context)):
             accompany(settings, life, tell)
         return 0
 
@@ -143,14 +143,6 @@ def _on_free_ports(settings: Settings) -> Settings:
     tunnels = [tunnel._replace(listen=(HERE,), port=0, allow=(), listen_tls_cert=None, listen_tls_key=None)
                for tunnel in settings.tunnels]
     return settings._replace(tunnels=tuple(tunnels), http=None)
-
-
-def _log_file(context: click.Context) -> t.Optional[str]:
-    """Return where the log goes: to a file that the command line names; else, with -v only, to standard error.
-
-    The file of the configuration is that of the process which serves all the time.
-    """
-    return context.ensure_object(Chosen).settings.get("log_file") or (None if is_verbose(context) else NOWHERE)
 
 
 def _become(command: t.Sequence[str], environ: t.Mapping[str, str]) -> int:

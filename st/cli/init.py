@@ -41,8 +41,8 @@ def init(context: click.Context) -> None:
     loaded = loaded._replace(settings=loaded.settings._replace(tunnels=(), log_level="info"))
     settings, whom = with_all_masters(loaded), asker(loaded.settings)
     reports = report(whom, [tunnel.master for tunnel in settings.tunnels], peers=True)
-    text = configuration(loaded, settings._replace(sentinels=everyone(whom, reports)), _logins(chosen.settings, os.environ),
-                         _remarks(whom, reports))
+    text = configuration(loaded, settings._replace(sentinels=everyone(whom, reports)),
+                         _logins(chosen.settings, os.environ), _remarks(whom, reports))
     down = sorted({str(peer.address) for each in reports for peer in each.peers or () if peer.down})
     if down:
         text += "\n; Left out, because another Sentinel says that it is down: %s\n" % plain(", ".join(down))

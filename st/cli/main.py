@@ -8,6 +8,7 @@ import click
 
 from st import __version__
 from st.cli.commands import check, convert
+from st.cli.drill import drill
 from st.cli.ensure import ensure
 from st.cli.exec_ import exec_
 from st.cli.init import init
@@ -19,6 +20,7 @@ from st.cli.sentinels import list_masters, resolve
 from st.cli.status import status
 from st.cli.steer import reload, stop, wait
 from st.cli.view import clients, history
+from st.cli.watch import watch
 
 NAME = "sentinel-tunnel"
 
@@ -35,7 +37,7 @@ def program(context: click.Context) -> None:
 
 
 for command in (run, ensure, stop, reload, wait, status, clients, history,
-                exec_, check, resolve, list_masters, init, convert, print_files):
+                exec_, check, resolve, list_masters, watch, drill, init, convert, print_files):
     program.add_command(command)
 
 

@@ -6,8 +6,10 @@ import typing as t
 import click
 
 from st import __version__, process
-from st.cli.detached import NOT_READY, NOWHERE, Detached
-from st.cli.options import check_names, common_options, is_verbose, load_settings, requires_master, wants_daemon
+from st.cli.detached import NOT_READY, Detached
+from st.cli.options import (
+    NOWHERE, check_names, common_options, is_verbose, load_settings, requires_master, wants_daemon,
+)
 from st.cli.sentinels import with_all_masters
 from st.config import Loaded
 from st.event import Event

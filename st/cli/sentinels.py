@@ -25,6 +25,12 @@ def asker(settings: Settings) -> Asker:
     return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
 
 
+def tunnel_named(loaded: Loaded, name: str) -> TunnelSettings:
+    """Return the tunnel of this name, or one to the master of this name when the configuration has none."""
+    tunnels = {tunnel.name: tunnel for tunnel in loaded.settings.tunnels}
+    return tunnels.get(name, loaded.template._replace(name=name, master=name))
+
+
 def with_all_masters(loaded: Loaded, ports: t.Optional[t.MutableMapping[str, int]] = None) -> Settings:
     """Return the settings; when they have no tunnels, with one for each master that the Sentinels monitor.
 
@@ -47,8 +53,7 @@ def with_all_masters(loaded: Loaded, ports: t.Optional[t.MutableMapping[str, int
 def resolve(context: click.Context, name: str, verify: bool) -> None:
     """Ask the Sentinels once, and print the address of a master."""
     loaded = load_settings(context)
-    tunnels = {tunnel.name: tunnel for tunnel in loaded.settings.tunnels}
-    tunnel = tunnels.get(name, loaded.template._replace(name=name, master=name))
+    tunnel = tunnel_named(loaded, name)
     prober = functools.partial(_prober, tunnel) if verify else None
     whom = asker(loaded.settings)
     found = elect(whom, tunnel.master, report(whom, [tunnel.master]), prober)
