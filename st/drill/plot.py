@@ -4,6 +4,7 @@ import typing as t
 
 from st.drill.caller import Attempt
 from st.drill.outcome import Outcome, outage
+from st.ops.plain import plain
 
 WIDTH, LEFT, RIGHT = 960, 80, 24  # pixels
 LANES_TOP, LANE, BAR = 60, 70, 36  # where lanes begin, their distance, the height of the bars in them
@@ -101,4 +102,4 @@ def _line(kind: str, x: float, top: float, bottom: float) -> str:
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
-    return '<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>' % (kind, x, y, anchor, html.escape(text))
+    return '<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>' % (kind, x, y, anchor, html.escape(plain(text)))
