@@ -33,8 +33,11 @@ def an_outcome(**changed: t.Any) -> Outcome:
 @pytest.mark.parametrize("ends, found", [
     ((1, 1.1, 2.5, 2.6), Outage(1.1, 2.5)),
     ((1, -1.1, -1.9, 2.5, 2.6), Outage(1, 2.5)),
-    ((1, 2.6, -2.7, -2.9), Outage(1, 2.6)),
+    ((1, 2.6, -2.7, -2.9), Outage(2.6, None)),
     ((2.4, 2.5, -2.6, -2.9), Outage(2.5, None)),
+    ((1, 1.1, 1.2), Outage(1.2, None)),
+    ((1, 1.6, 2.0, -2.1, 2.2, 2.3), Outage(2.0, 2.2)),
+    ((2.9,), None),
     ((-1, -2), None),
     ((), None),
 ])

@@ -7,6 +7,7 @@ from st.drill.events import Heard, read_event
 from st.drill.words import short
 
 FAILOVER, CRASH = "failover", "crash"
+OPEN = 1.0  # seconds without success at the end that are an outage
 
 # The first event of each channel is a phase of the failover.
 _PHASES = {"+sdown": "down", "+odown": "agreed", "+elected-leader": "elected", "+selected-slave": "chosen",
@@ -51,13 +52,24 @@ class Outcome(t.NamedTuple):
 
 
 def outage(attempts: t.Sequence[Attempt], until: float) -> t.Optional[Outage]:
-    """Return the longest time without an attempt that went well; None when none ever did."""
-    good = [attempt.ended for attempt in attempts if not attempt.error]
+    """Return the longest time without an attempt that went well; None when none ever did.
+
+    Where attempts failed it is one in which some did: a busy host may well be slow at another time.
+    """
+    good = acknowledged(attempts)
     if not good:
         return None
-    ends = good[1:] + [until]
-    longest = max(range(len(good)), key=lambda position: ends[position] - good[position])
-    return Outage(good[longest], good[longest + 1] if longest + 1 < len(good) else None)
+    pauses = [Outage(one.ended, other.ended) for one, other in zip(good, good[1:])]
+    failed = [attempt.ended for attempt in attempts if attempt.error]
+    if attempts[-1].error or until - good[-1].ended > max([OPEN] + [_length(pause, until) for pause in pauses]):
+        pauses.append(Outage(good[-1].ended, None))
+    telling = [pause for pause in pauses
+               if any(pause.last_good <= at <= pause.last_good + _length(pause, until) for at in failed)]
+    return max(telling or pauses, key=lambda pause: _length(pause, until), default=None)
+
+
+def _length(pause: Outage, until: float) -> float:
+    return (until if pause.first_good is None else pause.first_good) - pause.last_good
 
 
 def acknowledged(attempts: t.Iterable[Attempt]) -> t.List[Attempt]:

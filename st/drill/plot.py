@@ -14,7 +14,8 @@ STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60)  # seconds between two marks of
 MOST_MARKS = 14
 
 STYLE = """\
-text { font: 13px sans-serif; fill: #222 } .title { font-size: 17px; font-weight: bold } .small { font-size: 12px }
+text { font: 13px sans-serif; fill: #222; stroke: #fff; stroke-width: 4px; paint-order: stroke }
+.title { font-size: 17px; font-weight: bold } .small { font-size: 12px }
 .good { stroke: #2a8a3c } .bad { stroke: #c62828; stroke-width: 2 } .lost { stroke: #e08a00; stroke-width: 2 }
 .gap { fill: #c62828; fill-opacity: .13 } .phase { stroke: #35569b; stroke-dasharray: 3 3 } .axis { stroke: #888 }
 """
@@ -27,7 +28,8 @@ class Scale(t.NamedTuple):
     last: float
 
     def x(self, seconds: float) -> float:
-        """Return where a moment stands."""
+        """Return where a moment stands, at an edge when it is beyond."""
+        seconds = min(max(seconds, self.first), self.last)
         return LEFT + (seconds - self.first) / (self.last - self.first) * (WIDTH - LEFT - RIGHT)
 
     def marks(self) -> t.List[float]:
@@ -54,13 +56,15 @@ def as_svg(outcome: Outcome) -> str:
     parts += _lane("writes", LANES_TOP, outcome.writes, lost, outcome, scale)
     parts += _lane("reads", LANES_TOP + LANE, outcome.reads, set(), outcome, scale)
     parts += _axis(scale, bottom)
-    for row, (seconds, name) in enumerate(phases):
-        parts += _phase(scale, seconds, "%s %.2f s" % (name, seconds), bottom + 40 + LABEL * row)
+    rows = [(seconds, "%s %.2f s" % (name, seconds), bottom + 40 + LABEL * row)
+            for row, (seconds, name) in enumerate(phases)]
+    parts += [_line("phase", scale.x(seconds), LANES_TOP - 8, y) for seconds, _, y in rows]
+    parts += [_label(scale.x(seconds), label, y) for seconds, label, y in rows]
     return "\n".join(parts) + "\n</svg>\n"
 
 
 def _title(outcome: Outcome) -> str:
-    return "%s: %s from %s to %s" % (outcome.name, outcome.kind, outcome.old, outcome.new or "nobody")
+    return "%s: %s, %s -> %s" % (outcome.name, outcome.kind, outcome.old, outcome.new or "nobody")
 
 
 def _lane(name: str, top: int, attempts: t.Sequence[Attempt], lost: t.Set[int], outcome: Outcome,
@@ -90,11 +94,9 @@ def _axis(scale: Scale, y: int) -> t.List[str]:
     return parts
 
 
-def _phase(scale: Scale, seconds: float, label: str, y: int) -> t.List[str]:
-    x = scale.x(min(max(seconds, scale.first), scale.last))
-    late = x > WIDTH * 0.75  # the label stands on the left of its line then
-    return [_line("phase", x, LANES_TOP - 8, y), _text(x - 5 if late else x + 5, y, label, "small",
-                                                       "end" if late else "start")]
+def _label(x: float, label: str, y: int) -> str:
+    late = x > WIDTH * 0.75  # it stands on the left of its line then
+    return _text(x - 5 if late else x + 5, y, label, "small", "end" if late else "start")
 
 
 def _line(kind: str, x: float, top: float, bottom: float) -> str:
@@ -102,4 +104,5 @@ def _line(kind: str, x: float, top: float, bottom: float) -> str:
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
-    return '<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>' % (kind, x, y, anchor, html.escape(plain(text)))
+    safe = html.escape(plain(text))
+    return '<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>' % (kind, x, y, anchor, safe)

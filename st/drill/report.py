@@ -8,8 +8,8 @@ from st.ops.lines import local_time
 from st.ops.plain import plain
 from st.ops.tables import wrapped
 
-WHY_LOST = ("Redis replicates after it has answered, and the old master answers until it is told that it is none: "
-            "writes of that time are lost with it. min-replicas-to-write limits that, WAIT tells a client in time.")
+WHY_LOST = ("Redis replicates after it has answered, and the old master answers until a Sentinel has seen that the new "
+            "one is master, up to 1 s after it made it that: what the old one took meanwhile is lost with it.")
 
 
 def as_text(outcome: Outcome) -> str:
