@@ -24,6 +24,12 @@ class Ear(Keeper):
         self._timeout = timeout  # seconds, to connect and subscribe
         self._heard = heard
         self._lost = False  # it was told that it cannot be heard
+        self._ending = False  # written once, by interrupt()
+
+    def interrupt(self) -> None:
+        """End the conversation for good, from another thread; that is no news."""
+        self._ending = True
+        super().interrupt()
 
     def listen(self) -> None:
         """Subscribe once, and pass on what comes until the connection ends; that is told once until it is back."""
@@ -38,7 +44,7 @@ class Ear(Keeper):
                 if message is not None:
                     self._tell(*message)
         except PeerError as error:
-            if not self._lost:
+            if not self._lost and not self._ending:
                 self._tell(LOST, str(error))
             self._lost = True
         finally:
