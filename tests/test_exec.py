@@ -20,6 +20,7 @@ LOOK = """
 env | grep ^REDIS_ | sort
 grep SigIgn /proc/self/status
 ls /proc/self/fd | wc -l
+env | grep ^LC_CTYPE=
 wait
 """
 TALK = """
@@ -89,15 +90,15 @@ def serves(port: int) -> bool:
 
 
 def test_the_command_finds_redis_and_nothing_else(start: Start) -> None:
-    """Its variables; no child, no descriptor and no ignored signal of ours; and its output is all there is."""
-    program = start("mymaster", "--", "sh", "-c", LOOK)
+    """Its variables, with no other changed; no child, no descriptor and no ignored signal of ours; its output alone."""
+    program = start("mymaster", "--", "sh", "-c", LOOK, LC_ALL="", LC_CTYPE="none", LANG="")
     assert program.code() == 0
     lines = program.out.splitlines()
-    port = lines[-5].partition("=")[2]
+    port = lines[2].partition("=")[2]
     url = "redis://127.0.0.1:" + port
     assert lines == ["REDIS_HOST=127.0.0.1", "REDIS_HOST_MYMASTER=127.0.0.1", "REDIS_PORT=" + port,
                      "REDIS_PORT_MYMASTER=" + port, "REDIS_URL=" + url, "REDIS_URL_MYMASTER=" + url,
-                     "SigIgn:\t0000000000000000", "4"]  # 4: three, and the list itself
+                     "SigIgn:\t0000000000000000", "4", "LC_CTYPE=none"]  # 4: three, and the list itself
     assert program.log == ""
 
 

@@ -19,14 +19,14 @@ from st.cli.detached import SEARCH, working_directory
 from st.cli.options import check_names, common_options, is_verbose, load_settings, own_log
 from st.cli.program import explain
 from st.cli.sentinels import with_all_masters
-from st.config import Settings, TunnelSettings
+from st.config import TunnelSettings
+from st.config.values import LOOPBACK
 from st.errors import SentinelTunnelError
 from st.ops.daemon import detach
+from st.ops.kernel import kernel_text
 from st.ops.logs import configure
 from st.ops.status import ProcessStatus
 from st.process.companion import Life, accompany, patience_of
-
-HERE = "127.0.0.1"
 
 
 class Opened(t.NamedTuple):
@@ -78,7 +78,7 @@ def exec_(context: click.Context, names: t.Sequence[str], command: t.Tuple[str, 
     except SentinelTunnelError as error:
         click.echo(explain(error).text, err=True)
         context.exit(exits.EXEC_FAILED)
-    context.exit(_become(command, dict(os.environ, **variables)))
+    context.exit(_become(command, dict(_own_environment(), **variables)))
 
 
 def variables_for(tunnels: t.Sequence[Opened]) -> t.Dict[str, str]:
@@ -92,8 +92,8 @@ def variables_for(tunnels: t.Sequence[Opened]) -> t.Dict[str, str]:
             raise SentinelTunnelError("the tunnels %a and %a would both be REDIS_URL%s: name one of them only"
                                       % (other, tunnel.name, suffix))
         for end in (suffix,) if found else ("", suffix):
-            found["REDIS_HOST" + end], found["REDIS_PORT" + end] = HERE, str(tunnel.port)
-            found["REDIS_URL" + end] = "%s://%s:%d" % (tunnel.scheme, HERE, tunnel.port)
+            found["REDIS_HOST" + end], found["REDIS_PORT" + end] = LOOPBACK, str(tunnel.port)
+            found["REDIS_URL" + end] = "%s://%s:%d" % (tunnel.scheme, LOOPBACK, tunnel.port)
     return found
 
 
@@ -108,11 +108,12 @@ def _open(context: click.Context, names: t.Sequence[str]) -> t.List[Opened]:
 
     def serve(ready: t.Callable[[], None]) -> int:
         os.chdir(directory)  # files in the configuration may be relative to it
-        settings = _on_free_ports(with_all_masters(loaded))
+        settings = with_all_masters(loaded)
+        settings = settings._replace(tunnels=tuple(tunnel.for_this_host() for tunnel in settings.tunnels), http=None)
 
         def tell(status: ProcessStatus) -> None:
-            sys.stdout.write(json.dumps([opened(tunnel, shown.listen)
-                                         for tunnel, shown in zip(settings.tunnels, status.tunnels)]))
+            found = [opened(tunnel, shown.listen) for tunnel, shown in zip(settings.tunnels, status.tunnels)]
+            sys.stdout.write("\n" + json.dumps(found))  # on a line of its own: a library may have warned of something
             ready()
 
         with configure(settings.log_level, settings.log_format, own_log(context)):
@@ -125,7 +126,7 @@ def _open(context: click.Context, names: t.Sequence[str]) -> t.List[Opened]:
     if outcome.code != 0:
         click.echo(outcome.text or "error: the tunnels are not ready in time: -v shows why", err=True)
         context.exit(exits.NO_MASTER if outcome.code == exits.NO_MASTER else exits.EXEC_FAILED)
-    return [Opened(*each) for each in json.loads(outcome.text)]
+    return [Opened(*each) for each in json.loads(outcome.text.splitlines()[-1])]
 
 
 def _explained(serve: t.Callable[[t.Callable[[], None]], int], ready: t.Callable[[], None]) -> int:
@@ -138,11 +139,11 @@ def _explained(serve: t.Callable[[t.Callable[[], None]], int], ready: t.Callable
         return ended.code
 
 
-def _on_free_ports(settings: Settings) -> Settings:
-    """Return the settings with tunnels for this host alone, each on the port that the system gives it."""
-    tunnels = [tunnel._replace(listen=(HERE,), port=0, allow=(), listen_tls_cert=None, listen_tls_key=None)
-               for tunnel in settings.tunnels]
-    return settings._replace(tunnels=tuple(tunnels), http=None)
+def _own_environment() -> t.Dict[str, str]:
+    """Return what we were started with: Python sets LC_CTYPE where there is no locale (PEP 538)."""
+    given = kernel_text("/proc/self/environ").encode("utf-8", "surrogateescape").split(b"\0")
+    variables = [os.fsdecode(each).partition("=") for each in given if b"=" in each]
+    return {name: text for name, _, text in variables} or dict(os.environ)
 
 
 def _become(command: t.Sequence[str], environ: t.Mapping[str, str]) -> int:

@@ -39,8 +39,9 @@ class Rehearsal:
 
     def __init__(self, settings: Settings, tunnel: TunnelSettings, prospect: Prospect, credentials: Credentials,
                  say: t.Callable[[str], None]) -> None:
-        own = tunnel._replace(listen=("127.0.0.1",), port=0, allow=(), listen_tls_cert=None, listen_tls_key=None,
-                              role="master", login=False, tls="no" if tunnel.tls == "no" else "yes")
+        own = tunnel.for_this_host()._replace(
+            role="master", login=False, tls="no" if tunnel.tls == "no" else "yes", max_connections=None,
+            max_connections_per_client=0)
         self._prospect, self._credentials, self._say = prospect, credentials, say
         self._login = Login(tunnel.redis_user, tunnel.redis_password)
         self._app = App(settings._replace(tunnels=(own,)), ROOM, self._note_switch)
