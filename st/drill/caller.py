@@ -16,6 +16,7 @@ from st.wire.resp import Command, Reply, ReplyError, text
 
 PACE = 0.01  # seconds between two attempts: an outage is measured as exactly as this
 PATIENCE = 600.0  # seconds for a reply: a client without a time-out notices only what the tunnel does
+_GRACE = 0.5  # seconds for the attempt that goes on at the end
 _LOOK = 0.05  # seconds between two looks whether the thread has ended
 
 
@@ -65,7 +66,9 @@ class Caller(Keeper):
         self._place = place
         self._login = login
         self._command = command
+        self.begun = 0  # attempts; written by its thread
         self._stopping = threading.Event()
+        self._cut = False  # written once, by stop(): the attempt that goes on tells nothing
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -73,8 +76,10 @@ class Caller(Keeper):
         self._thread.start()
 
     def stop(self, deadline: Deadline) -> None:
-        """End, whatever it waits for; returns at the deadline at the latest."""
+        """End, whatever it waits for after a moment; returns at the deadline at the latest."""
         self._stopping.set()
+        self._thread.join(deadline.left(_GRACE))
+        self._cut = True
         while self._thread.is_alive() and not deadline.passed():
             self.interrupt()  # again: it may have opened its connection after the last time
             self._thread.join(deadline.left(_LOOK))
@@ -89,17 +94,16 @@ class Caller(Keeper):
         return next((attempt.error for attempt in reversed(self.attempts) if attempt.error), "")
 
     def _run(self) -> None:
-        number = 0
         while not self._stopping.wait(PACE):
-            began, error = time.monotonic(), ""
+            number, began, error = self.begun, time.monotonic(), ""
+            self.begun += 1
             try:
                 self._attempt(number)
             except PeerError as failure:
                 error = str(failure)
                 self.close()
-            if not self._stopping.is_set():  # else it may have been interrupted
+            if not self._cut:
                 self.attempts.append(Attempt(number, began, time.monotonic(), error))
-            number += 1
         self.close()
 
     def _attempt(self, number: int) -> None:

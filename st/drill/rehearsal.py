@@ -164,6 +164,6 @@ class Rehearsal:
         if self._series is None:
             return
         try:
-            self._series.remove(self._callers[0].attempts)
+            self._series.remove(self._callers[0].begun)
         except PeerError as error:
             self._say("keys %s* are left for up to %d s: %s" % (self._series.prefix, EXPIRY, error))

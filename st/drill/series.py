@@ -31,23 +31,22 @@ class Series:
 
     def missing(self, attempts: t.Sequence[Attempt]) -> t.List[Attempt]:
         """Return those whose number is not there; raise PeerError when that cannot be told."""
-        found: t.List[Attempt] = []
-        for batch, values in self._in_batches(attempts, "MGET"):
-            found += [each for each, value in zip(batch, values) if value != b"%d" % each.number]
-        return found
+        values: t.List[Reply] = []
+        for reply in self._in_batches("MGET", [attempt.number for attempt in attempts]):
+            values += reply
+        return [attempt for attempt, value in zip(attempts, values) if value != b"%d" % attempt.number]
 
-    def remove(self, attempts: t.Sequence[Attempt]) -> None:
-        """Remove their keys; raise PeerError when that fails."""
-        for _ in self._in_batches(attempts, "DEL"):
+    def remove(self, count: int) -> None:
+        """Remove the keys of the first `count` numbers; raise PeerError when that fails."""
+        for _ in self._in_batches("DEL", range(count)):
             pass
 
-    def _in_batches(self, attempts: t.Sequence[Attempt], word: str) -> t.Iterator[t.Tuple[t.Sequence[Attempt], Reply]]:
-        """Yield attempts with the reply to a command about their keys, some at a time."""
+    def _in_batches(self, word: str, numbers: t.Sequence[int]) -> t.Iterator[Reply]:
+        """Yield the replies to a command about the keys of these numbers, some at a time."""
         conversation = converse(self._place, self._login, Deadline(TIMEOUT))
         try:
-            for start in range(0, len(attempts), BATCH):
-                batch = attempts[start:start + BATCH]
-                keys = [self.prefix + str(each.number) for each in batch]
-                yield batch, demand(conversation, [word, *keys], Deadline(TIMEOUT))
+            for start in range(0, len(numbers), BATCH):
+                keys = [self.prefix + str(number) for number in numbers[start:start + BATCH]]
+                yield demand(conversation, [word, *keys], Deadline(TIMEOUT))
         finally:
             conversation.close()

@@ -9,14 +9,18 @@ import xml.etree.ElementTree
 import hiredis
 import pytest
 
+from st.deadline import Deadline
+from st.drill.caller import Attempt, Login, converse
+from st.drill.series import BATCH, EXPIRY, Series
 from tests.live.bed import Bed
 from tests.live.talk import Talk
 from tests.live.tunnel import run_once, sentinel_words
 from tests.programs import Program
-from tests.waiting import wait_until
+from tests.waiting import FACTOR, wait_until
 
 NAME = "sessions"
 PASSWORD = "of-redis"
+LONG = 30 * FACTOR  # seconds; no test waits for it to pass
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +151,20 @@ def test_drill_with_passwords(tmp_path: pathlib.Path) -> None:
         assert refused.returncode == 1 and "NOAUTH" in refused.stderr and str(bed.master(NAME).address) == old
         done = run_once(*words, "--redis-password-file", str(tmp_path / "password"))
         judge(bed, done.returncode, json.loads(done.stdout), old)
+
+
+def test_keys_of_a_drill(bed: Bed) -> None:
+    """Numbers that are missing or changed are found, however many there are; all are removed, and go by themselves."""
+    node, nobody = bed.master(NAME), Login(None, None)
+    series = Series(node.address, nobody)
+    conversation = converse(node.address, nobody, Deadline(LONG))
+    conversation.ask([series.write(number) for number in range(1, 2 * BATCH + 2)], Deadline(LONG))
+    conversation.close()
+    assert 0 < node.cli("TTL", series.prefix + "1") <= EXPIRY
+    node.cli("DEL", series.prefix + "7")
+    node.cli("SET", series.prefix + "8", "other")
+    attempts = [Attempt(number, 0.0, 0.0) for number in range(2 * BATCH + 2)]
+    assert [attempt.number for attempt in series.missing(attempts)] == [0, 7, 8]
+    assert Series(node.address, nobody).missing(attempts[:3]) == attempts[:3]  # that of another drill
+    series.remove(2 * BATCH + 2)
+    assert node.cli("KEYS", "*") == []
