@@ -9,7 +9,8 @@ from st.deadline import Deadline
 from st.drill.caller import Caller, Login, converse
 from st.errors import PeerRefused
 from st.secret import Secret
-from tests.fakes import Error, FakeRedis, silent_listener
+from tests.fakes import Error, FakeRedis
+from tests.fakes.wire import Several
 from tests.waiting import FACTOR, wait_until
 
 LONG = 30 * FACTOR  # seconds; no test waits for it to pass
@@ -39,14 +40,16 @@ def test_each_attempt_is_noted(fake_redis: MakeRedis) -> None:
     assert node.accepted == errors + 1
 
 
-def test_it_ends_whatever_it_waits_for() -> None:
+@pytest.mark.parametrize("silent", ["AUTH", "SET"])
+def test_it_ends_whatever_it_waits_for(fake_redis: MakeRedis, silent: str) -> None:
     """What it was interrupted in is no failure, but may have been done: it is counted."""
-    with silent_listener() as address:
-        caller = Caller("writer", Address(*address), NOBODY, lambda number: ["PING"])
-        caller.start()
-        wait_until(lambda: caller.begun, "it has begun")
-        caller.stop(Deadline(LONG))
-        assert (caller.attempts, caller.begun) == ([], 1)
+    node = fake_redis()
+    node.password, node.replies[silent] = "secret", Several()
+    caller = Caller("writer", Address(*node.address), Login(None, Secret("secret")), lambda number: ["SET", "key", "1"])
+    caller.start()
+    wait_until(lambda: node.count(silent), "it waits for a reply")
+    caller.stop(Deadline(LONG))
+    assert (caller.attempts, caller.begun) == ([], 1)
 
 
 def test_it_logs_in(fake_redis: MakeRedis) -> None:

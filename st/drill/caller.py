@@ -16,6 +16,7 @@ from st.wire.resp import Command, Reply, ReplyError, text
 
 PACE = 0.01  # seconds between two attempts: an outage is measured as exactly as this
 PATIENCE = 600.0  # seconds for a reply: a client without a time-out notices only what the tunnel does
+CONNECT_WAIT = 5.0  # seconds for a connection to a port of this host
 _GRACE = 0.5  # seconds for the attempt that goes on at the end
 _LOOK = 0.05  # seconds between two looks whether the thread has ended
 
@@ -38,15 +39,23 @@ class Login(t.NamedTuple):
 
 def converse(place: Address, login: Login, deadline: Deadline) -> Conversation:
     """Return a conversation through a tunnel of this host, logged in; raise PeerError."""
-    sock = dial(Endpoint(socket.AF_INET, (place.host, place.port)), deadline)
-    conversation = Conversation(sock, "the tunnel")
+    conversation = _reach(place)
     try:
-        if login.password is not None:
-            log_in(conversation, login.user, login.password, deadline)
+        _identify(conversation, login, deadline)
     except PeerError:
         conversation.close()
         raise
     return conversation
+
+
+def _reach(place: Address) -> Conversation:
+    sock = dial(Endpoint(socket.AF_INET, (place.host, place.port)), Deadline(CONNECT_WAIT))
+    return Conversation(sock, "the tunnel")
+
+
+def _identify(conversation: Conversation, login: Login, deadline: Deadline) -> None:
+    if login.password is not None:
+        log_in(conversation, login.user, login.password, deadline)
 
 
 def demand(conversation: Conversation, command: Command, deadline: Deadline) -> Reply:
@@ -109,5 +118,6 @@ class Caller(Keeper):
     def _attempt(self, number: int) -> None:
         deadline = Deadline(PATIENCE)
         if self._kept is None:
-            self._kept = converse(self._place, self._login, deadline)
+            self._kept = _reach(self._place)  # from here on it can be interrupted
+            _identify(self._kept, self._login, deadline)
         demand(self._kept, self._command(number), deadline)
