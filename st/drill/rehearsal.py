@@ -108,7 +108,8 @@ class Rehearsal:
         self._say("writing and reading through a tunnel to %s" % tunnel.master)
         for caller in self._callers:
             while caller.good_since(0) < STEADY:
-                if deadline.passed():
+                hopeless = len(caller.attempts) >= STEADY and not caller.good_since(0)
+                if hopeless or deadline.passed():
                     raise DrillError("the master cannot be written and read: %s" % (caller.last_error or "too slow"))
                 time.sleep(_LOOK)
 
