@@ -142,10 +142,10 @@ def test_signals_are_the_commands(start: Start) -> None:
 
 
 def test_it_stops_and_goes_on(start: Start) -> None:
-    """As with Ctrl-Z and fg: the command alone stops, its connections stay. (In a group without a shell, TSTP is void.)"""
+    """As with Ctrl-Z and fg: the command alone stops, its connections stay."""
     program, port = obeying(start)
     stat = pathlib.Path("/proc/%d/stat" % program.process.pid)
-    program.send(signal.SIGSTOP)
+    program.send(signal.SIGSTOP)  # TSTP is void for a process group that no shell watches
     wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it stops")
     assert serves(port)
     program.send(signal.SIGCONT)
