@@ -46,9 +46,12 @@ def read_own(path: str, most: int) -> str:
         descriptor = open_own(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return ""
-    with open(descriptor, "rb") as file:
+    try:  # not open(): that raises for a directory
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return file.read(most).decode("utf-8", "surrogateescape") if regular else ""
+        data = os.read(descriptor, most) if regular else b""
+    finally:
+        os.close(descriptor)
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _refusal(why: str) -> PermissionError:
