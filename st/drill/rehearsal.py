@@ -49,6 +49,7 @@ class Rehearsal:
         self._switches: t.List[t.Tuple[Switch, float]] = []  # the watcher adds to it, each with a monotonic time
         self._ears = Ears(prospect.sentinels, credentials, settings.sentinel_timeout, self._heard.append)
         self._ears_due = 0.0
+        self._asked = False  # a Sentinel was asked for a failover, which may still go on
         self._series: t.Optional[Series] = None
         self._callers: t.List[Caller] = []  # the writer, then the reader
 
@@ -67,6 +68,7 @@ class Rehearsal:
         """End all threads and remove all keys."""
         for caller in self._callers:
             caller.stop(Deadline(TIMEOUT))
+        self._await_switch()
         self._remove_keys()
         self._ears.stop(Deadline(TIMEOUT))
         self._app.stop(0)
@@ -75,11 +77,14 @@ class Rehearsal:
         """Have a Sentinel fail over, and measure that; raise DrillError when it refuses."""
         prospect, told = self._prospect, short(self._prospect.sentinel)
         zero, at = time.monotonic(), time.time()
+        self._asked = True
         [reply] = ask(prospect.sentinel, self._credentials, TIMEOUT, [["SENTINEL", "FAILOVER", prospect.name]])
         if isinstance(reply, ReplyError):
+            self._asked = False
             raise DrillError("sentinel %s does not fail over: %s" % (told, reply))
         self._say("told sentinel %s to fail over from %s" % (told, str(prospect.master)))
         problem = self._follow(min(max(prospect.failover_timeout, BOUNDS[0]), BOUNDS[1]))
+        self._asked = False
         return self._outcome(FAILOVER, zero, at, [Phase("asked", zero, "of sentinel %s" % told)], problem)
 
     def wait_crash(self, seconds: float = CRASH_WAIT) -> Outcome:
@@ -125,7 +130,7 @@ class Rehearsal:
                     if self._switches else "no new master within %gs" % bound
             self._pause()
         after, end = Deadline(AFTER), Deadline(END_WAIT)
-        while not after.passed() or not (end.passed() or self._has_ended()):
+        while not after.passed() or not (end.passed() or self._was_heard("ended")):
             self._pause()
         return ""
 
@@ -135,8 +140,17 @@ class Rehearsal:
             self._ears.again()
         time.sleep(_LOOK)
 
-    def _has_ended(self) -> bool:
-        return any(phase.name == "ended" for phase in phases_of(list(self._heard), self._prospect.name, 0))
+    def _was_heard(self, phase: str) -> bool:
+        return phase in [each.name for each in phases_of(list(self._heard), self._prospect.name, 0)]
+
+    def _await_switch(self) -> None:
+        """Wait for a failover that goes on when we were interrupted: keys would come back from the new master."""
+        deadline = Deadline(END_WAIT)
+        if self._switches or not (self._asked or self._was_heard("elected")):
+            return
+        self._say("waiting up to %gs for the failover, to remove the keys from the new master" % END_WAIT)
+        while not self._switches and not deadline.passed():
+            time.sleep(_LOOK)
 
     def _outcome(self, kind: str, zero: float, at: float, phases: t.List[Phase], problem: str) -> Outcome:
         until = time.monotonic()

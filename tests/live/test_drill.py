@@ -128,6 +128,15 @@ def test_interrupted(bed: Bed, tmp_path: pathlib.Path, number: int) -> None:
     wait_until(lambda: not keys(bed), "the keys are removed")
 
 
+def test_interrupted_in_a_failover(bed: Bed, tmp_path: pathlib.Path) -> None:
+    """The keys are removed from the new master: from the old one alone they would come back."""
+    with Program(tmp_path, "drill", NAME, "--yes", *sentinel_words(bed)) as drill:
+        drill.wait_for("told sentinel")
+        assert drill.end(signal.SIGINT) == 1 and "error: interrupted" in drill.log
+    bed.wait_healthy(NAME)
+    wait_until(lambda: not keys(bed), "the keys are removed")
+
+
 def test_exec_through_a_failover(bed: Bed, tmp_path: pathlib.Path) -> None:
     """The command reaches the new master at the same port."""
     with Program(tmp_path, "exec", NAME, *sentinel_words(bed), "--", "sh", "-c", "echo $REDIS_PORT; exec sleep 600",
