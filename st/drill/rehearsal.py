@@ -159,7 +159,7 @@ class Rehearsal:
         writes, reads = [caller.attempts for caller in self._callers]
         phases += phases_of(list(self._heard), self._prospect.name, zero)
         for switch, moment in self._switches[:1]:
-            phases += [Phase("noticed", moment - switch.took, "by the tunnel"),
+            phases += [Phase("noticed", moment - switch.took, "by the tunnel (%s)" % switch.heard),
                        Phase("closed", moment, "%d connections" % switch.closed)]
             phases += first_good_since(moment, "first write", writes) + first_good_since(moment, "first read", reads)
         new = self._switches[-1][0].new if self._switches else None
