@@ -85,7 +85,7 @@ def test_what_was_lost_is_told_with_the_reason() -> None:
 @pytest.mark.parametrize("changed, words", [
     (dict(new=None, problem="no new master within 30s"), "did not come about: no new master within 30s"),
     (dict(problem="the new master does not serve: x\x1b"), "to 10.0.0.22:6379: the new master does not serve: x\\x1b"),
-    (dict(kind=CRASH), "the crash of 10.0.0.21:6379 to 10.0.0.22:6379 worked"),
+    (dict(kind=CRASH), "a failover (after a crash) from 10.0.0.21:6379 to 10.0.0.22:6379 worked"),
     (dict(lost=None), "not known how many of them are lost"),
     (dict(writes=attempts(-100.4)), "writes: none for all the time; 0 acknowledged"),
     (dict(until=110.0), "reads: none for 8.00 s to the end"),

@@ -76,8 +76,8 @@ def _lane(name: str, top: int, attempts: t.Sequence[Attempt], lost: t.Set[int], 
         end = (found.first_good or outcome.until) - outcome.zero
         parts.append('<rect class="gap" x="%.1f" y="%d" width="%.1f" height="%d"/>' % (
             scale.x(begin), top - 6, scale.x(end) - scale.x(begin), BAR + 12))
-        parts.append(_text((scale.x(begin) + scale.x(end)) / 2, top + BAR + 20, "%.2f s" % (end - begin), "small",
-                           "middle"))
+        length = "%.2f s" % (end + outcome.zero - found.last_good)
+        parts.append(_text((scale.x(begin) + scale.x(end)) / 2, top + BAR + 20, length, "small", "middle"))
     for attempt in attempts:
         seconds = attempt.ended - outcome.zero
         if scale.first <= seconds <= scale.last:

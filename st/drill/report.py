@@ -48,7 +48,7 @@ def as_json(outcome: Outcome) -> str:
 
 def _headline(outcome: Outcome) -> str:
     when = local_time(outcome.at, "seconds")
-    what = "the crash of %s" % (outcome.old,) if outcome.kind == CRASH else "a failover from %s" % (outcome.old,)
+    what = "a failover%s from %s" % (" (after a crash)" if outcome.kind == CRASH else "", str(outcome.old))
     if outcome.new is None:
         text = "%s did not come about: %s" % (what, outcome.problem)
     elif outcome.problem:

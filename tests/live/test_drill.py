@@ -88,7 +88,7 @@ def test_drill_of_a_crash(bed: Bed, tmp_path: pathlib.Path) -> None:
         master.kill()
         code = drill.code()
         text = " ".join(drill.out.split())
-    assert "the crash of %s to %s worked" % (master.address, bed.master(NAME).address) in text
+    assert "a failover (after a crash) from %s to %s worked" % (master.address, bed.master(NAME).address) in text
     assert code == (0 if " 0 of them lost" in text else 1)
     assert text.index(" down ") < text.index(" elected ") < text.index(" first write ")
     wait_until(lambda: not keys(bed), "the keys are removed")
