@@ -87,6 +87,8 @@ class Caller(Keeper):
     def stop(self, deadline: Deadline) -> None:
         """End, whatever it waits for after a moment; returns at the deadline at the latest."""
         self._stopping.set()
+        if self._thread.ident is None:  # interrupted before it was started
+            return
         self._thread.join(deadline.left(_GRACE))
         self._cut = True
         while self._thread.is_alive() and not deadline.passed():
