@@ -19,7 +19,7 @@ from st.ops.tables import wrapped
 
 PLAN = """\
 {sentinel} would be told to fail over from {master} to one of {replicas}. \
-Clients are without a master for some seconds, and what the old one acknowledges last may be lost.
+Connections to the old master end; what it acknowledges in the last second before that is mostly lost.
 Meanwhile this writes and reads about 100 small keys a second, {prefix}*, which it removes afterwards; \
 after {expiry} min Redis does.
 """
