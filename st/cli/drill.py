@@ -20,6 +20,8 @@ from st.ops.tables import wrapped
 PLAN = """\
 {sentinel} would be told to fail over from {master} to one of {replicas}. \
 Connections to the old master end; what it acknowledges in the last second before that is mostly lost.
+"""
+MEANWHILE = """\
 Meanwhile this writes and reads about 100 small keys a second, {prefix}*, which it removes afterwards; \
 after {expiry} min Redis does.
 """
@@ -78,10 +80,12 @@ def drill(context: click.Context, name: str, yes: bool, kill: bool, as_line: boo
 
 
 def _intent(prospect: Prospect, kill: bool) -> str:
+    meanwhile = MEANWHILE.format(prefix=PREFIX, expiry=EXPIRY // 60)
     if kill:
-        return CRASH.format(host=prospect.master.host, minutes=int(CRASH_WAIT / 60), down_after=prospect.down_after)
-    return PLAN.format(sentinel=short(prospect.sentinel), master=str(prospect.master), prefix=PREFIX,
-                       replicas=", ".join(prospect.replicas) or "no replica", expiry=EXPIRY // 60)
+        return meanwhile + CRASH.format(host=prospect.master.host, minutes=int(CRASH_WAIT / 60),
+                                        down_after=prospect.down_after)
+    return PLAN.format(sentinel=short(prospect.sentinel), master=str(prospect.master),
+                       replicas=", ".join(prospect.replicas) or "no replica") + meanwhile
 
 
 def _say(text: str) -> None:
