@@ -89,6 +89,7 @@ class Rehearsal:
 
     def wait_crash(self, seconds: float = CRASH_WAIT) -> Outcome:
         """Wait for a failover that somebody else brings about, and measure it."""
+        self._say("waiting up to %gs for a new master: make the crash now, or stop this with Ctrl-C" % seconds)
         problem = self._follow(seconds)
         now = time.monotonic()
         found = outage(self._callers[0].attempts, now)
