@@ -18,13 +18,14 @@ ALLOWED = {
     "control": {"ops"},
     "web": {"ops"},
     "drill": {"app", "ops", "sentinel", "wire"},
-    "app": {"care", "ops", "tunnel", "sentinel", "wire"},
+    "app": {"care", "ops", "tunnel", "sentinel", "wire", "workers"},
     "care": {"ops", "tunnel", "sentinel", "wire"},
     "ops": set(),
     "printed": set(),
     "tunnel": {"sentinel.masters", "wire"},
     "sentinel": {"wire"},
     "wire": set(),
+    "workers": {"ops", "tunnel.relay"},
 }  # type: t.Dict[str, t.Set[str]]
 
 # Packages from outside, and the only part or module of ours that imports each; asyncio has none.

@@ -109,7 +109,8 @@ def _open(context: click.Context, names: t.Sequence[str]) -> t.List[Opened]:
     def serve(ready: t.Callable[[], None]) -> int:
         os.chdir(directory)  # files in the configuration may be relative to it
         settings = with_all_masters(loaded)
-        settings = settings._replace(tunnels=tuple(tunnel.for_this_host() for tunnel in settings.tunnels), http=None)
+        own = tuple(tunnel.for_this_host() for tunnel in settings.tunnels)
+        settings = settings._replace(tunnels=own, http=None, workers=1)  # one command needs no more processes
 
         def tell(status: ProcessStatus) -> None:
             found = [opened(tunnel, shown.listen) for tunnel, shown in zip(settings.tunnels, status.tunnels)]

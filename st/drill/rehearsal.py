@@ -44,7 +44,7 @@ class Rehearsal:
             max_connections_per_client=0)
         self._prospect, self._credentials, self._say = prospect, credentials, say
         self._login = Login(tunnel.redis_user, tunnel.redis_password)
-        self._app = App(settings._replace(tunnels=(own,)), ROOM, self._note_switch)
+        self._app = App(settings._replace(tunnels=(own,), workers=1), ROOM, self._note_switch)
         self._heard: t.List[Heard] = []  # the ears add to it
         self._switches: t.List[t.Tuple[Switch, float]] = []  # the watcher adds to it, each with a monotonic time
         self._ears = Ears(prospect.sentinels, credentials, settings.sentinel_timeout, self._heard.append)

@@ -46,12 +46,11 @@ def read_own(path: str, most: int) -> str:
         descriptor = open_own(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return ""
-    try:  # not open(): that raises for a directory
+    try:
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        data = os.read(descriptor, most) if regular else b""
+        return os.read(descriptor, most).decode("utf-8", "surrogateescape") if regular else ""
     finally:
         os.close(descriptor)
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _refusal(why: str) -> PermissionError:

@@ -57,5 +57,8 @@ def room_of(settings: Settings, descriptors: int, threads: t.Optional[int]) -> i
     """Return how many clients fit within these limits beside what the settings ask for."""
     sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
     for_web = DESCRIPTORS if settings.http else 0
-    replicas = MOST_REPLICAS * sum(tunnel.role == "replica" for tunnel in settings.tunnels)
-    return room(descriptors - for_web, len(settings.tunnels), sentinels, threads, replicas)
+    others = sum(len(tunnel.places) - 1 + MOST_REPLICAS * (tunnel.role == "replica") for tunnel in settings.tunnels)
+    clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads, others)
+    if threads is not None and settings.workers > 1:  # each connection has another thread there
+        clients = min(clients, room(descriptors, len(settings.tunnels), sentinels, threads // 2, others))
+    return clients

@@ -30,6 +30,9 @@ HANDSHAKE = 10.0  # seconds that a client gets for TLS
 SLOWEST = 2.0  # seconds; a switch ends the pause anyway
 
 
+MakeRelay = t.Callable[..., t.Any]  # called as a Relay is; what it returns does as a Relay does
+
+
 class Legs(t.NamedTuple):
     """How the legs of a connection speak TLS; None: they do not."""
 
@@ -46,6 +49,7 @@ class Tunnel(t.NamedTuple):
     gauges: Gauges
     hint: t.Callable[[str], None]  # tells the watcher that something looks like a switch
     legs: Legs = Legs()
+    relay: MakeRelay = Relay  # for connections without TLS of ours
 
 
 class Connection:
@@ -65,7 +69,7 @@ class Connection:
         self._carrying = False
         self._cut = ""  # why others ended it
         self._closed = False
-        self._relay: t.Optional[Relay] = None
+        self._relay: t.Optional[t.Any] = None  # what `relay` of the tunnel made
         self._started = time.monotonic()
         self.since = time.time()  # Unix time at which it was accepted
         self._master: t.Optional[Target] = None  # where it carries to
@@ -133,7 +137,7 @@ class Connection:
         if self._relay is not None:
             self._relay.cut()
         if self._upstream is not None and (self._relay is None or self._relay.deaf):
-            interrupt(self._upstream)
+            interrupt_at_once(self._upstream)
         interrupt_at_once(self._client)
 
     def _serve(self) -> str:
@@ -143,9 +147,9 @@ class Connection:
         self._client.setblocking(False)
         self._upstream.setblocking(False)
         plain = isinstance(self._client, socket.socket) and isinstance(self._upstream, socket.socket)
-        relay: t.Callable[..., Relay] = Relay if plain else TlsRelay
-        self._relay = relay(self._client, self._upstream, self._note_readonly)
-        ended = self._relay.run(first_reply)
+        make: MakeRelay = self._tunnel.relay if plain else TlsRelay
+        self._relay = make(self._client, self._upstream, self._note_readonly)
+        ended: str = self._relay.run(first_reply)
         if ended == "master" and not self._cut:
             self._tunnel.hint("the master ended a connection")
             linger(self._client)

@@ -11,11 +11,12 @@ from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.event import Event
 from st.sentinel.masters import Row
-from st.tunnel.connection import Connection, Legs, Tunnel
+from st.tunnel.connection import Connection, Legs, MakeRelay, Tunnel
 from st.tunnel.door import Crowd, Guest, is_allowed
 from st.tunnel.listener import Listener, Site
 from st.tunnel.refusal import FULL, LINGER, say, swallow
 from st.tunnel.registry import Registry
+from st.tunnel.relay import Relay
 from st.tunnel.upstream import Gauges
 from st.wire.dial import Endpoint
 
@@ -75,11 +76,11 @@ class TunnelServer:
     """Listens for one tunnel. `start` and `stop` are for its owner; connections end by themselves or by `cut_all`."""
 
     def __init__(self, settings: TunnelSettings, row: Row, seats: Seats, hint: t.Callable[[str], None],
-                 legs: Legs = Legs(), sites: t.Optional[t.Sequence[Site]] = None) -> None:
+                 legs: Legs = Legs(), sites: t.Optional[t.Sequence[Site]] = None, relay: MakeRelay = Relay) -> None:
         """Open the listening sockets, where the settings say unless `sites` does; raise ListenError."""
         self.registry = Registry()
         self.gauges = Gauges()
-        self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint, legs)
+        self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint, legs, relay)
         self._seats = seats
         self._crowd = Crowd()
         self._most = min(settings.max_connections or seats.total, seats.total)
