@@ -13,10 +13,11 @@ BASE = {"config", "nat", "secret", "address", "deadline", "event", "errors", "sw
 ALLOWED = {
     "__main__": {"cli"},
     "__init__": {"app"},
-    "cli": {"process", "app", "care", "control", "ops", "printed", "tunnel", "sentinel"},
+    "cli": {"process", "app", "care", "control", "drill", "ops", "printed", "tunnel", "sentinel"},
     "process": {"app", "ops", "control", "web", "sentinel.roster"},
     "control": {"ops"},
     "web": {"ops"},
+    "drill": {"app", "ops", "sentinel", "wire"},
     "app": {"care", "ops", "tunnel", "sentinel", "wire", "workers"},
     "care": {"ops", "tunnel", "sentinel", "wire"},
     "ops": set(),

@@ -6,7 +6,7 @@ import typing as t
 import click
 
 from st import process
-from st.cli.options import load_settings, requires_master
+from st.cli.options import NOWHERE, load_settings, requires_master
 from st.cli.program import explain
 from st.config import Loaded, kinds
 from st.config.kinds import Command
@@ -20,7 +20,6 @@ SEARCH = 10.0  # seconds beyond the longest `hold` to be ready with --require-ma
 NOT_READY = "not ready yet: it goes on in the background; see its log"
 
 _WORDS = (None, "auto", "off")  # of settings that may hold a path
-NOWHERE = "/dev/null"  # as a log file: no log
 
 
 class Detached:
@@ -29,7 +28,7 @@ class Detached:
     def __init__(self, context: click.Context, names: t.Sequence[str]) -> None:
         self._context = context
         self._names = names
-        self._directory = _working_directory()
+        self._directory = working_directory()
         self._require_master = requires_master(context)
         self.loaded = self._load()
         self.places: Places = places(self.loaded.settings, self.loaded.source, os.environ)
@@ -73,7 +72,8 @@ class Detached:
             os.chdir("/")
 
 
-def _working_directory() -> str:
+def working_directory() -> str:
+    """Return the directory that relative paths are relative to."""
     try:
         return os.getcwd()
     except OSError:  # removed meanwhile, or not for us to know

@@ -8,7 +8,10 @@ import click
 
 from st import __version__
 from st.cli.commands import check, convert
+from st.cli.drill import drill
 from st.cli.ensure import ensure
+from st.cli.exec_ import exec_
+from st.cli.init import init
 from st.cli.options import common_options
 from st.cli.printing import print_files
 from st.cli.program import Program, short_help
@@ -17,6 +20,7 @@ from st.cli.sentinels import list_masters, resolve
 from st.cli.status import status
 from st.cli.steer import reload, stop, wait
 from st.cli.view import clients, history
+from st.cli.watch import watch
 
 NAME = "sentinel-tunnel"
 
@@ -33,7 +37,7 @@ def program(context: click.Context) -> None:
 
 
 for command in (run, ensure, stop, reload, wait, status, clients, history,
-                check, resolve, list_masters, convert, print_files):
+                exec_, check, resolve, list_masters, watch, drill, init, convert, print_files):
     program.add_command(command)
 
 

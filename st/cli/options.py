@@ -32,6 +32,8 @@ _OPTIONS = (
     ("log_format", ("--log-format",), "FORMAT"),
 )
 
+NOWHERE = "/dev/null"  # as a log file: no log
+
 Function = t.TypeVar("Function", bound=t.Callable[..., t.Any])
 
 
@@ -77,6 +79,14 @@ def is_verbose(context: click.Context) -> bool:
 def is_quiet(context: click.Context) -> bool:
     """Tell whether -q was given."""
     return context.ensure_object(Chosen).settings.get("log_level") == "warning"
+
+
+def own_log(context: click.Context) -> t.Optional[str]:
+    """Return where a command logs that has tunnels for a while: to the file of --log-file; else with -v alone.
+
+    The file of the configuration belongs to the process that serves all the time.
+    """
+    return context.ensure_object(Chosen).settings.get("log_file") or (None if is_verbose(context) else NOWHERE)
 
 
 def common_options(function: Function) -> Function:

@@ -6,14 +6,14 @@ import typing as t
 import click
 
 from st import __version__, process
-from st.cli.detached import NOT_READY, NOWHERE, Detached
-from st.cli.options import check_names, common_options, is_verbose, load_settings, requires_master, wants_daemon
-from st.cli.sentinels import asker
-from st.config import Loaded, with_tunnels
-from st.errors import ConfigError
+from st.cli.detached import NOT_READY, Detached
+from st.cli.options import (
+    NOWHERE, check_names, common_options, is_verbose, load_settings, requires_master, wants_daemon,
+)
+from st.cli.sentinels import with_all_masters
+from st.config import Loaded
 from st.event import Event
 from st.ops.lock import holder_pid
-from st.sentinel.survey import masters
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +68,7 @@ def _load_again(context: click.Context, names: t.Sequence[str], counted: _Ports)
 
 def _with_all_masters(loaded: Loaded, counted: _Ports) -> Loaded:
     """Return the configuration with a tunnel for each master; one that was there before keeps its port."""
-    names = sorted(masters(asker(loaded.settings)))
-    if not names:
-        asked = ", ".join(map(str, loaded.settings.sentinels))
-        raise ConfigError(["no tunnel: the sentinels (%s) monitor no master, and the configuration names none" % asked])
-    return loaded._replace(settings=with_tunnels(loaded, names, counted[loaded.template.port]))
+    return loaded._replace(settings=with_all_masters(loaded, counted[loaded.template.port]))
 
 
 def _say(line: str) -> None:

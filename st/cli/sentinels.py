@@ -6,9 +6,9 @@ import click
 
 from st.address import Address
 from st.cli.options import common_options, load_settings
-from st.config import Settings
+from st.config import Loaded, Settings, with_tunnels
 from st.config.values import TunnelSettings
-from st.errors import NoMasterError
+from st.errors import ConfigError, NoMasterError
 from st.ops.plain import plain
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
@@ -25,6 +25,26 @@ def asker(settings: Settings) -> Asker:
     return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
 
 
+def tunnel_named(loaded: Loaded, name: str) -> TunnelSettings:
+    """Return the tunnel of this name, or one to the master of this name when the configuration has none."""
+    tunnels = {tunnel.name: tunnel for tunnel in loaded.settings.tunnels}
+    return tunnels.get(name, loaded.template._replace(name=name, master=name))
+
+
+def with_all_masters(loaded: Loaded, ports: t.Optional[t.MutableMapping[str, int]] = None) -> Settings:
+    """Return the settings; when they have no tunnels, with one for each master that the Sentinels monitor.
+
+    Those in `ports` keep theirs.
+    """
+    if loaded.settings.tunnels:
+        return loaded.settings
+    names = sorted(masters(asker(loaded.settings)))
+    if not names:
+        asked = ", ".join(map(str, loaded.settings.sentinels))
+        raise ConfigError(["no tunnel: the sentinels (%s) monitor no master, and the configuration names none" % asked])
+    return with_tunnels(loaded, names, ports)
+
+
 @click.command(name="resolve", short_help="Ask the Sentinels for the address of a master.")
 @click.argument("name", metavar="NAME")
 @click.option("--verify", is_flag=True, help="connect to the master too, and ask for its role")
@@ -33,8 +53,7 @@ def asker(settings: Settings) -> Asker:
 def resolve(context: click.Context, name: str, verify: bool) -> None:
     """Ask the Sentinels once, and print the address of a master."""
     loaded = load_settings(context)
-    tunnels = {tunnel.name: tunnel for tunnel in loaded.settings.tunnels}
-    tunnel = tunnels.get(name, loaded.template._replace(name=name, master=name))
+    tunnel = tunnel_named(loaded, name)
     prober = functools.partial(_prober, tunnel) if verify else None
     whom = asker(loaded.settings)
     found = elect(whom, tunnel.master, report(whom, [tunnel.master]), prober)
@@ -51,13 +70,15 @@ def list_masters(context: click.Context) -> None:
     whom = asker(load_settings(context).settings)
     found = masters(whom)
     reports = report(whom, sorted(found))
-    rows = [HEAD] + [_row(whom, reports, name, fields) for name, fields in sorted(found.items())]
+    rows = [HEAD] + [master_row(whom, reports, name, fields) for name, fields in sorted(found.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def _row(whom: Asker, reports: t.Sequence[Report], name: str, fields: t.Mapping[str, str]) -> t.Tuple[str, ...]:
+def master_row(whom: Asker, reports: t.Sequence[Report], name: str,
+               fields: t.Mapping[str, str]) -> t.Tuple[str, ...]:
+    """Return what is known of a master, in the order of HEAD."""
     flags = [flag for flag in fields.get("flags", "").split(",") if flag != "master"]
     try:
         # The list itself names the old master until a failover is over.

@@ -8,6 +8,9 @@ from st.secret import Secret
 from st.tls import Terms
 
 
+LOOPBACK = "127.0.0.1"
+
+
 class TunnelSettings(t.NamedTuple):
     """The settings of one tunnel; times are seconds."""
 
@@ -46,6 +49,10 @@ class TunnelSettings(t.NamedTuple):
     def tls_terms(self) -> t.Optional[Terms]:
         """What we demand of Redis's certificate, and show; None: no TLS of ours."""
         return None if self.tls == "no" else Terms(self.tls_ca, self.tls_cert, self.tls_key, self.tls_verify)
+
+    def for_this_host(self) -> "TunnelSettings":
+        """Return the same, for clients on this host alone and on the port that the system gives it."""
+        return self._replace(listen=(LOOPBACK,), port=0, allow=(), listen_tls_cert=None, listen_tls_key=None)
 
 
 class Settings(t.NamedTuple):

@@ -21,11 +21,12 @@ class Outcome(t.NamedTuple):
     text: str
 
 
-def detach(body: t.Callable[[t.Callable[[], None]], int], patience: float) -> Outcome:
+def detach(body: t.Callable[[t.Callable[[], None]], int], patience: float, own_errors: bool = False) -> Outcome:
     """Run `body` in a detached process; return when it is ready, has failed, or after `patience` seconds.
 
     `body` gets a function to call when it is ready, and returns its exit code. What it prints until then comes back
-    with the outcome, what it prints afterwards goes nowhere. To be called before there is any thread.
+    with the outcome, what it prints afterwards goes nowhere; with `own_errors` its standard error stays ours. To be
+    called before there is any thread.
     """
     sys.stdout.flush()  # else the other process would print it too
     sys.stderr.flush()
@@ -38,7 +39,7 @@ def detach(body: t.Callable[[t.Callable[[], None]], int], patience: float) -> Ou
         raise LocalError("cannot start a process: %s: see ulimit -u, and the memory" % error.strerror) from error
     if not child:
         os.close(reader)
-        _leave(writer, body)
+        _leave(_Birth(writer, (1,) if own_errors else (1, 2)), body)
     os.close(writer)
     try:
         return _outcome(_read(reader, Deadline(patience)))
@@ -50,9 +51,10 @@ def detach(body: t.Callable[[t.Callable[[], None]], int], patience: float) -> Ou
 class _Birth:
     """The end of the pipe to the one that waits: until `report`, all that is printed goes there."""
 
-    def __init__(self, writer: int) -> None:
+    def __init__(self, writer: int, streams: t.Sequence[int]) -> None:
         self._writer = writer
-        for descriptor in (1, 2):
+        self._streams = streams
+        for descriptor in streams:
             os.dup2(writer, descriptor)
 
     def report(self, code: int) -> None:
@@ -65,7 +67,7 @@ class _Birth:
             sys.stderr.flush()
             os.write(writer, b"%s%d\n" % (_END, code))
         os.close(writer)
-        _connect_to_nothing(1, 2)
+        _connect_to_nothing(*self._streams)
 
 
 def _read(reader: int, deadline: Deadline) -> bytes:
@@ -97,10 +99,9 @@ def _reap(child: int) -> None:
         pass  # whoever started us ignores SIGCHLD, and we with it
 
 
-def _leave(writer: int, body: t.Callable[[t.Callable[[], None]], int]) -> None:
+def _leave(birth: _Birth, body: t.Callable[[t.Callable[[], None]], int]) -> None:
     """Become a process that nothing ties to the one that started it, run `body` there, and end; never return."""
     code = 1
-    birth = _Birth(writer)
     try:
         os.setsid()
         for descriptor in _inherited():

@@ -5,7 +5,7 @@ import threading
 import typing as t
 
 from st import __version__
-from st.config import Loaded
+from st.config import Loaded, Settings
 from st.errors import SentinelTunnelError
 from st.event import Event
 from st.ops.limits import raise_descriptor_limit, room, room_event, thread_limit
@@ -39,12 +39,7 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
     with locked(where.lock, optional) as (lock, doubt), Signals() as signals, \
             configure(settings.log_level, settings.log_format, settings.log_file, syslog_of(settings)) as log:
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
-        sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
-        for_web = DESCRIPTORS if settings.http else 0
-        others = sum(len(tunnel.places) - 1 + MOST_REPLICAS * (tunnel.role == "replica") for tunnel in settings.tunnels)
-        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads, others)
-        if threads is not None and settings.workers > 1:  # each connection has another thread there
-            clients = min(clients, room(descriptors, len(settings.tunnels), sentinels, threads // 2, others))
+        clients = room_of(settings, descriptors, threads)
         logger.info(room_event(clients, descriptors, threads))
         remark(loaded)
         if doubt:
@@ -56,3 +51,14 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
             if settings.log_file:  # else who started it sees it where the log goes
                 logger.error(Event("failed", why=error), exc_info=not isinstance(error, SentinelTunnelError))
             raise
+
+
+def room_of(settings: Settings, descriptors: int, threads: t.Optional[int]) -> int:
+    """Return how many clients fit within these limits beside what the settings ask for."""
+    sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
+    for_web = DESCRIPTORS if settings.http else 0
+    others = sum(len(tunnel.places) - 1 + MOST_REPLICAS * (tunnel.role == "replica") for tunnel in settings.tunnels)
+    clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads, others)
+    if threads is not None and settings.workers > 1:  # each connection has another thread there
+        clients = min(clients, room(descriptors, len(settings.tunnels), sentinels, threads // 2, others))
+    return clients

@@ -118,11 +118,12 @@ def ask_masters(sentinel: Address, credentials: Credentials, timeout: float) -> 
         conversation.close()
 
 
-def subscribe(conversation: Conversation, credentials: Credentials, deadline: Deadline) -> None:
+def subscribe(conversation: Conversation, credentials: Credentials, deadline: Deadline,
+              events: t.Sequence[str] = EVENTS) -> None:
     """Subscribe to the events; raise PeerRefused when this user may not, as with the documentation's minimal rights."""
     auth = credentials.commands()
     # Before a login Redis takes no command of more than 10 words: it would say "Protocol error" instead of NOAUTH.
-    commands: t.List[Command] = [["SUBSCRIBE"] + EVENTS[start:start + 9] for start in range(0, len(EVENTS), 9)]
+    commands: t.List[Command] = [["SUBSCRIBE", *events[start:start + 9]] for start in range(0, len(events), 9)]
     replies = conversation.ask(auth + commands, deadline)
     answer = replies[len(auth)]
     if isinstance(answer, ReplyError):
@@ -130,7 +131,7 @@ def subscribe(conversation: Conversation, credentials: Credentials, deadline: De
         raise PeerRefused("%s: no events: %s" % (conversation.peer, said), str(answer).encode())
     if not isinstance(answer, list) or not answer or text(answer[0]) != "subscribe":
         raise PeerGarbage("%s: is no Sentinel: it answers SUBSCRIBE with %s" % (conversation.peer, shown(answer)))
-    for _ in EVENTS[len(commands):]:  # each channel has a reply: when all are there, nothing is missed any more
+    for _ in events[len(commands):]:  # each channel has a reply: when all are there, nothing is missed any more
         conversation.receive(deadline)
 
 

@@ -66,13 +66,15 @@ class Subscription(Keeper):
 
     def _pass_on(self, conversation: Conversation) -> None:
         while True:
-            channel = concerns(self._next(conversation), self._names)
+            channel = concerns(next_message(conversation), self._names)
             if channel:
                 self._heard(channel)
 
-    def _next(self, conversation: Conversation) -> Reply:
-        try:
-            return conversation.receive(Deadline(PING_AFTER))
-        except PeerSilent:
-            conversation.send([["PING"]], Deadline(PING_AFTER))
-            return conversation.receive(Deadline(PING_AFTER))
+
+def next_message(conversation: Conversation) -> Reply:
+    """Return what a Sentinel pushes next; raise PeerError when it is gone, which silence alone does not tell."""
+    try:
+        return conversation.receive(Deadline(PING_AFTER))
+    except PeerSilent:
+        conversation.send([["PING"]], Deadline(PING_AFTER))
+        return conversation.receive(Deadline(PING_AFTER))

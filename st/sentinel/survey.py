@@ -9,6 +9,7 @@ from st.sentinel.answers import Credentials, Report
 from st.sentinel.client import SentinelClient, ask_masters
 from st.sentinel.election import Vote, decide
 from st.sentinel.prober import Prober
+from st.sentinel.roster import discovered
 from st.wire.role import MASTER, Role
 
 SLACK = 0.25  # seconds that a thread may be late with its own time-out
@@ -105,18 +106,23 @@ def elect(asker: Asker, name: str, reports: t.Sequence[Report],
             roles[address] = _role(prober(address))
 
 
-def report(asker: Asker, names: t.Sequence[str]) -> t.List[Report]:
-    """Return what each Sentinel says of these names."""
+def report(asker: Asker, names: t.Sequence[str], peers: bool = False) -> t.List[Report]:
+    """Return what each Sentinel says of these names; with `peers` also which other Sentinels it knows."""
     def ask(sentinel: Address) -> Report:
         client = SentinelClient(sentinel, asker.credentials)
         try:
-            return client.report(names, asker.timeout)
+            return client.report(names, asker.timeout, peers=peers)
         finally:
             client.close()
 
     outcomes = ask_each(asker.sentinels, ask, asker.timeout)
     return [Report(sentinel, 0, error=str(outcome), kind=outcome.kind) if isinstance(outcome, PeerError) else outcome
             for sentinel, outcome in outcomes.items()]
+
+
+def everyone(asker: Asker, reports: t.Sequence[Report]) -> t.Tuple[Address, ...]:
+    """Return all Sentinels: those that were asked, and those that they named in reports with `peers`."""
+    return tuple(asker.sentinels) + discovered(asker.sentinels, (), reports, asker.translate)
 
 
 def _role(prober: Prober) -> Role:

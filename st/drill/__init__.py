@@ -1,0 +1,1 @@
+"""What Sentinels do, as they tell it: watched, and rehearsed."""

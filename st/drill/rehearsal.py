@@ -1,0 +1,185 @@
+"""A failover that is rehearsed and measured: a tunnel of our own, a writer, a reader, and ears for the Sentinels."""
+import time
+import typing as t
+
+from st.address import parse_address
+from st.app import App
+from st.config.values import Settings, TunnelSettings
+from st.deadline import Deadline
+from st.drill.caller import Attempt, Caller, Login
+from st.drill.ears import Ears
+from st.drill.events import Heard
+from st.drill.outcome import CRASH, FAILOVER, Outcome, Phase, acknowledged, first_good_since, outage, phases_of
+from st.drill.prospect import Prospect, ask
+from st.drill.series import EXPIRY, Series
+from st.drill.words import short
+from st.errors import NoMasterError, PeerError, SentinelTunnelError
+from st.sentinel.answers import Credentials
+from st.switch import Switch
+from st.wire.resp import ReplyError
+
+ROOM = 8  # connections through the tunnel
+STEADY = 50  # attempts that must go well before anything is done
+STEADY_WAIT = 15.0  # seconds for that
+AFTER = 1.0  # seconds that are measured beyond the outage
+END_WAIT = 10.0  # seconds beyond it for the Sentinels to point the other replicas to the new master
+CRASH_WAIT = 300.0  # seconds for a crash to be made, and seen
+BOUNDS = (30.0, 180.0)  # seconds for a failover that was asked for: `failover-timeout` within these
+TIMEOUT = 5.0  # seconds for a question, and for threads to end
+_EARS_EVERY = 1.0  # seconds between two tries to hear a Sentinel that cannot be heard
+_LOOK = 0.02  # seconds between two looks at what has happened
+
+
+class DrillError(SentinelTunnelError):
+    """The drill cannot be done; the message says why."""
+
+
+class Rehearsal:
+    """One drill; a context manager that leaves nothing behind, no thread and no key. `say` prints for a person."""
+
+    def __init__(self, settings: Settings, tunnel: TunnelSettings, prospect: Prospect, credentials: Credentials,
+                 say: t.Callable[[str], None]) -> None:
+        own = tunnel.for_this_host()._replace(
+            role="master", login=False, tls="no" if tunnel.tls == "no" else "yes", max_connections=None,
+            max_connections_per_client=0)
+        self._prospect, self._credentials, self._say = prospect, credentials, say
+        self._login = Login(tunnel.redis_user, tunnel.redis_password)
+        self._app = App(settings._replace(tunnels=(own,), workers=1), ROOM, self._note_switch)
+        self._heard: t.List[Heard] = []  # the ears add to it
+        self._switches: t.List[t.Tuple[Switch, float]] = []  # the watcher adds to it, each with a monotonic time
+        self._ears = Ears(prospect.sentinels, credentials, settings.sentinel_timeout, self._heard.append)
+        self._ears_due = 0.0
+        self._asked = False  # a Sentinel was asked for a failover, which may still go on
+        self._series: t.Optional[Series] = None
+        self._callers: t.List[Caller] = []  # the writer, then the reader
+
+    def __enter__(self) -> "Rehearsal":
+        try:
+            self._start()
+        except BaseException:  # a Ctrl-C too
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc: t.Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all threads and remove all keys."""
+        for caller in self._callers:
+            caller.stop(Deadline(TIMEOUT))
+        self._await_switch()
+        self._remove_keys()
+        self._ears.stop(Deadline(TIMEOUT))
+        self._app.stop(0)
+
+    def fail_over(self) -> Outcome:
+        """Have a Sentinel fail over, and measure that; raise DrillError when it refuses."""
+        prospect, told = self._prospect, short(self._prospect.sentinel)
+        zero, at = time.monotonic(), time.time()
+        self._asked = True
+        [reply] = ask(prospect.sentinel, self._credentials, TIMEOUT, [["SENTINEL", "FAILOVER", prospect.name]])
+        if isinstance(reply, ReplyError):
+            self._asked = False
+            raise DrillError("sentinel %s does not fail over: %s" % (told, reply))
+        self._say("told sentinel %s to fail over from %s" % (told, str(prospect.master)))
+        problem = self._follow(min(max(prospect.failover_timeout, BOUNDS[0]), BOUNDS[1]))
+        self._asked = False
+        return self._outcome(FAILOVER, zero, at, [Phase("asked", zero, "of sentinel %s" % told)], problem)
+
+    def wait_crash(self, seconds: float = CRASH_WAIT) -> Outcome:
+        """Wait for a failover that somebody else brings about, and measure it."""
+        self._say("waiting up to %gs for a new master: make the crash now, or stop this with Ctrl-C" % seconds)
+        problem = self._follow(seconds)
+        now = time.monotonic()
+        found = outage(self._callers[0].attempts, now)
+        zero = found.last_good if found else now
+        return self._outcome(CRASH, zero, time.time() - (now - zero), [], problem)
+
+    def _start(self) -> None:
+        self._app.start()
+        self._ears.start()
+        deadline = Deadline(STEADY_WAIT)
+        late = self._app.wait_master(deadline)
+        if late:
+            raise NoMasterError("; ".join(late))
+        [tunnel] = self._app.status().tunnels
+        place = parse_address(tunnel.listen)
+        series = Series(place, self._login)
+        writer = Caller("writer", place, self._login, series.write)
+        self._series, self._callers = series, [writer, Caller("reader", place, self._login, lambda number: series.read(
+            writer.attempts[-1].number if writer.attempts else number))]
+        for caller in self._callers:
+            caller.start()
+        self._say("writing and reading through a tunnel to %s" % tunnel.master)
+        for caller in self._callers:
+            while caller.good_since(0) < STEADY:
+                hopeless = len(caller.attempts) >= STEADY and not caller.good_since(0)
+                if hopeless or deadline.passed():
+                    raise DrillError("the master cannot be written and read: %s" % (caller.last_error or "too slow"))
+                time.sleep(_LOOK)
+
+    def _note_switch(self, switch: Switch) -> None:
+        self._switches.append((switch, time.monotonic()))
+
+    def _follow(self, bound: float) -> str:
+        """Wait until clients are served by a new master, and a little longer; return why that is not so in time."""
+        deadline = Deadline(bound)
+        while not (self._switches and all(each.good_since(self._switches[-1][1]) for each in self._callers)):
+            if deadline.passed():
+                return "the new master does not serve: %s" % (self._callers[0].last_error or "no answer") \
+                    if self._switches else "no new master within %gs" % bound
+            self._pause()
+        after, end = Deadline(AFTER), Deadline(END_WAIT)
+        while not after.passed() or not (end.passed() or self._was_heard("ended")):
+            self._pause()
+        return ""
+
+    def _pause(self) -> None:
+        if time.monotonic() >= self._ears_due:
+            self._ears_due = time.monotonic() + _EARS_EVERY
+            self._ears.again()
+        time.sleep(_LOOK)
+
+    def _was_heard(self, phase: str) -> bool:
+        return phase in [each.name for each in phases_of(list(self._heard), self._prospect.name, 0)]
+
+    def _await_switch(self) -> None:
+        """Wait for a failover that goes on when we were interrupted: keys would come back from the new master."""
+        deadline = Deadline(END_WAIT)
+        if self._switches or not (self._asked or self._was_heard("elected")):
+            return
+        self._say("waiting up to %gs for the failover, to remove the keys from the new master" % END_WAIT)
+        while not self._switches and not deadline.passed():
+            time.sleep(_LOOK)
+
+    def _outcome(self, kind: str, zero: float, at: float, phases: t.List[Phase], problem: str) -> Outcome:
+        until = time.monotonic()
+        for caller in self._callers:
+            caller.stop(Deadline(TIMEOUT))
+        writes, reads = [caller.attempts for caller in self._callers]
+        phases += phases_of(list(self._heard), self._prospect.name, zero)
+        for switch, moment in self._switches[:1]:
+            phases += [Phase("noticed", moment - switch.took, "by the tunnel (%s)" % switch.heard),
+                       Phase("closed", moment, "%d connections" % switch.closed)]
+            phases += first_good_since(moment, "first write", writes) + first_good_since(moment, "first read", reads)
+        new = self._switches[-1][0].new if self._switches else None
+        return Outcome(self._prospect.name, kind, self._prospect.master, new, at, zero, until, writes, reads,
+                       sorted(phases, key=lambda phase: phase.moment), self._find_lost(), problem)
+
+    def _find_lost(self) -> t.Optional[t.List[Attempt]]:
+        if self._series is None:
+            return None
+        try:
+            return self._series.missing(acknowledged(self._callers[0].attempts))
+        except PeerError as error:
+            self._say("what was lost is not known: %s" % error)
+            return None
+
+    def _remove_keys(self) -> None:
+        if self._series is None:
+            return
+        try:
+            self._series.remove(self._callers[0].begun)
+        except PeerError as error:
+            self._say("keys %s* are left for up to %d s: %s" % (self._series.prefix, EXPIRY, error))
