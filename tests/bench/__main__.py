@@ -1,13 +1,14 @@
 """Compares ways to a master of Redis: python -m tests.bench --help."""
 import argparse
 import contextlib
-import hiredis
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import typing as t
+
+import hiredis
 
 from tests.bench import machine, plots, report
 from tests.bench.peers import Peer, Wanted, makers
@@ -95,7 +96,7 @@ def main() -> int:
     if rounds:
         machine.room()  # raises the limit of open files for all that we start
         try:
-            store.begin(machine.description())
+            store.begin(machine.description(options.against))
         except Mixed as error:
             raise SystemExit("scripts/bench: %s" % error) from None
         with Bed(replicas=1, redis_options={"maxclients": "19000"}) as bed:

@@ -1,4 +1,5 @@
 """System calls and context switches for each request: of runs of their own, since who counts them slows them down."""
+import contextlib
 import os
 import re
 import shutil
@@ -7,20 +8,20 @@ import subprocess
 import tempfile
 import typing as t
 
+from st.address import Address
 from tests.bench import redis_benchmark
 from tests.bench.peers import NAME, Peer
 from tests.bench.stage import Figures, Stage
-from tests.live.bed import Bed
 from tests.live.talk import Talk
 from tests.proc import family, usage
 from tests.waiting import FACTOR, wait_until
 
-_COUNTED = 10000  # requests while system calls are counted
-_FIRST = 2000  # requests, to find out how fast a way is
+_COUNTED = 3000  # requests while system calls are counted; ten times as many for context switches
+_MANY = 1000000000  # requests that nobody waits for
 
 
 class Calls:
-    """What the process in between asks of the kernel, with so many connections."""
+    """What the process in between asks of the kernel, with so many connections that are busy already."""
 
     def __init__(self, connections: int) -> None:
         self._words = ["-t", "get", "-c", str(connections)]
@@ -29,42 +30,41 @@ class Calls:
         """Count on one way."""
         if peer.pid is None:
             return {}
-        rate = redis_benchmark.run(peer.address, self._words, _FIRST).rate
-        figures: Figures = {"switches": self._switches(peer, peer.pid, stage.bed, int(rate * max(1, stage.seconds)))}
-        if shutil.which("strace"):
-            figures.update(self._calls(peer, peer.pid))
+        with self._busy(peer.address), Talk(stage.bed.master(NAME).address) as talk:
+            _wait_for_more(talk, _COUNTED)  # the connections are made
+            before = usage(peer.pid).switches
+            answered = _wait_for_more(talk, _COUNTED * 10)
+            figures: Figures = {"switches": (usage(peer.pid).switches - before) / float(answered)}
+            if shutil.which("strace"):
+                figures.update(_calls(peer.pid, talk))
         return figures
 
-    def _switches(self, peer: Peer, pid: int, bed: Bed, requests: int) -> float:
-        """Look twice while the connections live: the counts of a thread end with it."""
-        with Talk(bed.master(NAME).address) as talk, tempfile.TemporaryFile() as out:
-            started = _commands(talk)
-            process = subprocess.Popen(redis_benchmark.command(peer.address, self._words, requests),
-                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    @contextlib.contextmanager
+    def _busy(self, address: Address) -> t.Iterator[None]:
+        with tempfile.TemporaryFile() as out:
+            process = subprocess.Popen(redis_benchmark.command(address, self._words, _MANY), stdin=subprocess.DEVNULL,
+                                       stdout=out, stderr=out)
             try:
-                wait_until(lambda: _commands(talk) > started + requests * 0.2, "redis-benchmark has begun")
-                first, before = _commands(talk), usage(pid).switches
-                wait_until(lambda: _commands(talk) > started + requests * 0.8, "redis-benchmark goes on")
-                return (usage(pid).switches - before) / float(_commands(talk) - first)
+                yield
             finally:
                 process.kill()
                 process.wait()
 
-    def _calls(self, peer: Peer, pid: int) -> Figures:
-        with tempfile.TemporaryDirectory() as directory:
-            summary, said = os.path.join(directory, "summary"), os.path.join(directory, "said")
-            with open(said, "wb") as out:
-                attach = [word for each in family(pid) for word in ("-p", str(each))]
-                strace = subprocess.Popen(["strace", "-f", "-c", "-o", summary] + attach, stdin=subprocess.DEVNULL,
-                                          stdout=out, stderr=out)
-            try:
-                wait_until(lambda: "ttached" in _text(said) or strace.poll() is not None, "strace has attached")
-                redis_benchmark.run(peer.address, self._words, _COUNTED)
-            finally:
-                strace.send_signal(signal.SIGINT)
-                strace.wait(30 * FACTOR)
-            counted = calls_in(_text(summary))
-        return {"calls_" + name: count / float(_COUNTED) for name, count in counted.items()}
+
+def _calls(pid: int, talk: Talk) -> Figures:
+    with tempfile.TemporaryDirectory() as directory:
+        summary, said = os.path.join(directory, "summary"), os.path.join(directory, "said")
+        attach = [word for each in family(pid) for word in ("-p", str(each))]
+        with open(said, "wb") as out:
+            strace = subprocess.Popen(["strace", "-f", "-c", "-o", summary] + attach, stdin=subprocess.DEVNULL,
+                                      stdout=out, stderr=out)
+        try:
+            wait_until(lambda: "ttached" in _text(said) or strace.poll() is not None, "strace has attached")
+            answered = _wait_for_more(talk, _COUNTED)
+        finally:
+            strace.send_signal(signal.SIGINT)
+            strace.wait(30 * FACTOR)
+        return {"calls_" + name: count / float(answered) for name, count in calls_in(_text(summary)).items()}
 
 
 def calls_in(summary: str) -> t.Dict[str, int]:
@@ -76,9 +76,15 @@ def calls_in(summary: str) -> t.Dict[str, int]:
     return counted
 
 
-def _commands(talk: Talk) -> int:
-    """Return how many commands the master has answered so far."""
-    found = re.search(r"total_commands_processed:(\d+)", talk.call("INFO", "stats"))
+def _wait_for_more(talk: Talk, count: int) -> int:
+    """Wait until the master has answered at least so many GETs more; return how many."""
+    began = _answered(talk)
+    wait_until(lambda: _answered(talk) >= began + count, "redis-benchmark goes on", 60)
+    return _answered(talk) - began
+
+
+def _answered(talk: Talk) -> int:
+    found = re.search(r"cmdstat_get:calls=(\d+)", talk.call("INFO", "commandstats"))
     return int(found.group(1)) if found else 0
 
 

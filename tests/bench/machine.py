@@ -18,14 +18,16 @@ def room() -> int:
     return (raise_descriptor_limit() - _SPARE) // 2
 
 
-def description() -> t.Dict[str, str]:
-    """Return what this machine is; figures of two that differ must not be mixed."""
+def description(against: str = "") -> t.Dict[str, str]:
+    """Return what this machine is, and the other checkout; figures of two that differ must not be mixed."""
     found = {
         "processor": "%d x %s" % (os.cpu_count() or 0, _line_of("/proc/cpuinfo", "model name") or platform.machine()),
         "kernel": "Linux " + platform.release().partition("-")[0],
         "Python": platform.python_version(),
         "sentinel-tunnel": "%s, sources %s" % (st.__version__, digest(pathlib.Path(st.__file__).parent)),
     }
+    if against:
+        found["sentinel-tunnel of the other checkout"] = "sources " + digest(pathlib.Path(against, "st"))
     for name, words in (("redis-server", "--version"), ("redis-benchmark", "--version"), ("haproxy", "-v"),
                         ("socat", "-V")):
         if shutil.which(name):

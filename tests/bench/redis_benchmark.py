@@ -1,5 +1,6 @@
 """One run of redis-benchmark, and what it printed."""
 import csv
+import shutil
 import subprocess
 import typing as t
 
@@ -18,18 +19,23 @@ class Load(t.NamedTuple):
     p99: t.Optional[float]
 
 
+def found() -> bool:
+    """Tell whether this host has it."""
+    return shutil.which(PROGRAM) is not None
+
+
 def parse(text: str) -> Load:
     """Return what the output of `redis-benchmark --csv` says; ValueError: it is none."""
     rows = list(csv.reader(line for line in text.splitlines() if line.startswith('"')))
     if rows and rows[0][0] == "test":
-        found = dict(zip(rows[0], rows[-1]))
+        fields = dict(zip(rows[0], rows[-1]))
     else:
-        found = dict(zip(("test", "rps"), rows[-1])) if rows else {}
+        fields = dict(zip(("test", "rps"), rows[-1])) if rows else {}
     try:
-        rate = float(found["rps"])
+        rate = float(fields["rps"])
     except (KeyError, ValueError):
         raise ValueError("no figure in what %s printed: %r" % (PROGRAM, text)) from None
-    p50, p99 = ((float(found[name]) if name in found else None) for name in ("p50_latency_ms", "p99_latency_ms"))
+    p50, p99 = ((float(fields[name]) if name in fields else None) for name in ("p50_latency_ms", "p99_latency_ms"))
     return Load(rate, p50, p99)
 
 

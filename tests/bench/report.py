@@ -75,8 +75,8 @@ def _parts(rounds: Rounds, titles: t.Mapping[str, str], ways: t.Sequence[str]) -
     yield Part("Waiting", "Microseconds until the reply to a PING is there, with one connection and nothing else to "
                "do; what is added is the difference to the first way in the same round.", tables.waits(rounds, ways),
                "waiting")
-    yield Part("System calls and context switches", "Of the proxy, for each request; counted in runs of their own "
-               "(`strace -c -f`, `/proc/PID/task/*/status`), the making of the connections included.",
+    yield Part("System calls and context switches", "Of the proxy, for each request, while the connections are "
+               "open; counted in runs of their own (`strace -c -f`, `/proc/PID/task/*/status`).",
                tables.kernel(rounds, tables.chosen(titles, rounds, "switches"), ways))
     yield Part("Connections that only wait", "Resident memory (a page that processes share is counted once; what the "
                "kernel keeps for the sockets is not in it), threads and processes.", tables.idle(rounds, ways), "idle")

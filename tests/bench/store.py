@@ -27,20 +27,19 @@ class Store:
 
     def begin(self, machine: t.Mapping[str, str]) -> None:
         """Say where the next rounds come from; Mixed: the others come from elsewhere."""
-        differing = ["%s: %s there, %s here" % (name, self.machine.get(name), machine.get(name))
-                     for name in sorted(set(self.machine) | set(machine))
-                     if self.machine.get(name) != machine.get(name)]
-        if self.rounds and differing:
+        differing = ["%s: %s there, %s here" % (name, self.machine[name], machine[name])
+                     for name in machine if machine[name] != self.machine.get(name, machine[name])]
+        if differing:
             raise Mixed("%s holds figures of something else (%s). Move it away, or write elsewhere with --output."
                         % (self._path, "; ".join(differing)))
-        self.machine = dict(machine)
+        self.machine.update(machine)
 
     def add(self, workload: str, found: Round) -> None:
         """Keep one round of a workload, on the disk too."""
         self.rounds.setdefault(workload, []).append(found)
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
         with open(self._path + ".new", "w") as file:
-            json.dump({"machine": self.machine, "rounds": self.rounds}, file, indent=1, sort_keys=True)
+            json.dump({"machine": self.machine, "rounds": self.rounds}, file, indent=1)
             file.write("\n")
         os.replace(self._path + ".new", self._path)
 
