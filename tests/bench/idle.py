@@ -12,17 +12,19 @@ _PROCESSES = 1000  # as many and no more, where each connection is a process
 
 
 def idle(peer: Peer, stage: Stage) -> Figures:
-    """Open more and more connections, and look at the process in between after each step."""
+    """Open more and more connections, and look at a new process in between after each step."""
     figures: Figures = {}
     if peer.pid is None:
         return figures
-    _note(figures, 0, usage(peer.pid))
-    with opened(peer.address, 1) as socks:
-        for step in steps(stage.quick, room()):
-            if usage(peer.pid).processes > 50 and step > _PROCESSES:
-                break
-            add(socks, peer.address, step)
-            _note(figures, step, usage(peer.pid))
+    with stage.makers[peer.name](stage.bed) as fresh:  # what was busy before keeps what it needed then
+        assert fresh.pid is not None
+        _note(figures, 0, usage(fresh.pid))
+        with opened(fresh.address, 1) as socks:
+            for step in steps(stage.quick, room()):
+                if usage(fresh.pid).processes > 50 and step > _PROCESSES:
+                    break
+                add(socks, fresh.address, step)
+                _note(figures, step, usage(fresh.pid))
     return figures
 
 
