@@ -11,9 +11,10 @@ import typing as t
 import hiredis
 
 from tests.bench import machine, plots, report
-from tests.bench.peers import Peer, Wanted, makers
+from tests.bench.peers import Peer
 from tests.bench.stage import Stage
 from tests.bench.store import Mixed, Round, Store
+from tests.bench.ways import Wanted, makers
 from tests.bench.workloads import Workload, workloads
 from tests.live.bed import Bed
 from tests.programs import ROOT

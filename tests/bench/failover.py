@@ -18,9 +18,8 @@ from tests.waiting import FACTOR
 
 LIMIT = 15  # seconds after the first Sentinel named the new master; what comes later did not happen
 _NAMING = 60  # seconds, at most, until it does
-_PACE = 0.002  # seconds between two writes
-_SWITCH = b"+switch-master"
-_SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$14\r\n" + _SWITCH + b"\r\n:1\r\n"
+_PACE = 0.002  # seconds between two writes, and two questions
+_WHO = b"SENTINEL GET-MASTER-ADDR-BY-NAME %s\r\n" % NAME.encode()
 _FAILURES = (OSError, hiredis.HiredisError)  # also what a node says that is no master (yet)
 
 
@@ -56,42 +55,68 @@ class Failover:
 
 
 class Ends:
-    """Hears Sentinels name a new master, and connections end: in one thread, so that the times can be compared."""
+    """Hears Sentinels name a new master, and connections end: in one thread, so that the times can be compared.
+
+    The Sentinels are asked without a pause to speak of: what they publish (+switch-master) comes later than that.
+    """
 
     def __init__(self, bed: Bed) -> None:
-        self._bed = bed
-        self._sentinels: t.List[socket.socket] = []
+        self._addresses = bed.sentinel_addresses
+        self._old = b""  # what each says of the old master
+        self._asked: t.Dict[int, socket.socket] = {}  # the Sentinels, by their descriptors
+        self._answered: t.Set[int] = set()  # of them
+        self._due = 0.0  # when they are to be asked again (monotonic)
+        self._poll = select.epoll()
         self._everything = contextlib.ExitStack()
 
     def __enter__(self) -> "Ends":
-        for address in self._bed.sentinel_addresses:
-            self._sentinels += self._everything.enter_context(
-                opened(address, 1, b"SUBSCRIBE " + _SWITCH + b"\r\n", _SUBSCRIBED))
+        for address in self._addresses:
+            sock, = self._everything.enter_context(opened(address, 1))
+            sock.sendall(_WHO)
+            self._old = sock.recv(1000)
+            self._poll.register(sock.fileno(), select.EPOLLIN)
+            self._asked[sock.fileno()] = sock
+            self._answered.add(sock.fileno())
         return self
 
     def __exit__(self, *exc: t.Any) -> None:
+        self._poll.close()
         self._everything.close()
 
     def wait(self, socks: t.Sequence[socket.socket], seconds: float) -> t.Tuple[float, t.List[float]]:
         """Return when the first Sentinel named another master, and when each connection ended up to then + seconds."""
-        with contextlib.closing(select.epoll()) as poll:
-            for sock in list(socks) + self._sentinels:
-                poll.register(sock.fileno(), select.EPOLLIN)
-            sentinels = {sock.fileno() for sock in self._sentinels}
-            named, ended = 0.0, []  # type: float, t.List[float]
-            limit = time.monotonic() + _NAMING * FACTOR
-            while len(ended) < len(socks) or not named:
-                ready = poll.poll(max(0.0, limit - time.monotonic()), 4096)
-                now = time.monotonic()
-                if not ready:
-                    break
-                for number, _ in ready:
-                    poll.unregister(number)
-                ended += [now] * sum(number not in sentinels for number, _ in ready)
-                if not named and any(number in sentinels for number, _ in ready):
-                    named, limit = now, now + seconds
+        for sock in socks:
+            self._poll.register(sock.fileno(), select.EPOLLIN)
+        named, ended = 0.0, []  # type: float, t.List[float]
+        now = time.monotonic()
+        limit = now + _NAMING * FACTOR
+        while (len(ended) < len(socks) or not named) and now < limit:
+            if not named:
+                self._ask(now)
+            ready = {number for number, _ in self._poll.poll(_PACE, 4096)}
+            now = time.monotonic()
+            for number in ready - set(self._asked):
+                self._poll.unregister(number)
+                ended.append(now)
+            if not named and self._another(ready & set(self._asked)):
+                named, limit = now, now + seconds
+                for number in self._asked:
+                    self._poll.unregister(number)
         assert named, "no Sentinel named another master within %g s" % (_NAMING * FACTOR)
         return named, ended
+
+    def _ask(self, now: float) -> None:
+        """Ask those that have answered, but not all the time."""
+        if now >= self._due:
+            for number in self._answered:
+                self._asked[number].sendall(_WHO)
+            self._answered.clear()
+            self._due = now + _PACE
+
+    def _another(self, answering: t.Set[int]) -> bool:
+        """Read what has come, and tell whether it names another master."""
+        self._answered |= answering
+        return any([self._asked[number].recv(1000) != self._old for number in answering])
 
 
 class Writer:

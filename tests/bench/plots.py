@@ -15,6 +15,7 @@ _COLOURS = {"direct": "#999999", "tunnel": "#0072b2", "original": "#e69f00", "ha
 _MORE = ("#d55e00", "#f0e442", "#000000")
 _STYLE = {"svg.hashsalt": "the same figures make the same file", "axes.spines.top": False, "axes.spines.right": False,
           "font.size": 9, "axes.axisbelow": True, "svg.fonttype": "none"}
+_LEAST = 1  # where an axis without a zero begins: earlier than a Sentinel told it is as early as that
 
 Rows = t.Dict[str, t.Dict[str, t.Optional[Spread]]]  # for each label: by the names of the ways
 
@@ -75,31 +76,44 @@ def _spread(found: t.Sequence[float]) -> t.Optional[Spread]:
 
 
 def _bars(pyplot: t.Any, rows: Rows, ways: t.Sequence[str], what: str, log: bool) -> t.Any:
-    """Draw a group of bars for each row, with the quartiles as a line at the end of each."""
+    """Draw a group for each row, with the quartiles as a line; dots where the axis has no zero for bars to begin at."""
     shown = [way for way in ways if any(row.get(way) for row in rows.values())]
     height = 0.8 / len(shown)
     figure, axes = pyplot.subplots(figsize=(8, 1 + len(rows) * (0.2 + 0.17 * len(shown))))
     for index, way in enumerate(shown):
-        places = [(place + index * height, row[way]) for place, row in enumerate(rows.values()) if row.get(way)]
-        middles = [each.median for _, each in places if each]
-        errors = [[each.median - each.low for _, each in places if each],
-                  [each.high - each.median for _, each in places if each]]
-        axes.barh([place for place, _ in places], middles, height * 0.9, xerr=errors, label=way,
-                  color=_colour(way, ways), error_kw={"elinewidth": 1, "capsize": 1.5, "ecolor": "#333333"})
+        found = [(place + index * height, row[way]) for place, row in enumerate(rows.values())]
+        places = [place for place, each in found if each]
+        spreads = [_no_less(each, _LEAST) if log else each for _, each in found if each]
+        middles = [each.median for each in spreads]
+        look = {"label": way, "color": _colour(way, ways), "xerr": [
+            [each.median - each.low for each in spreads], [each.high - each.median for each in spreads]]}
+        if log:
+            axes.errorbar(middles, places, fmt="o", markersize=6, elinewidth=2, **look)
+        else:
+            axes.barh(places, middles, height * 0.9, error_kw={"elinewidth": 1, "ecolor": "#333333"}, **look)
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(rows))])
     axes.set_yticklabels(list(rows))
     axes.invert_yaxis()
-    _finish(axes, what, log)
-    return figure
-
-
-def _finish(axes: t.Any, what: str, log: bool) -> None:
-    if log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:,g}")
     axes.grid(axis="x", color="#dddddd")
     axes.set_xlabel(what)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    if log:
+        _logarithmic(axes.xaxis)
+    return figure
+
+
+def _no_less(each: Spread, least: float) -> Spread:
+    return Spread(*(max(least, value) for value in each))
+
+
+def _logarithmic(axis: t.Any) -> None:
+    """Let an axis count in powers, with plain numbers at it."""
+    ticker = importlib.import_module("matplotlib.ticker")
+    getattr(axis.axes, "set_%sscale" % axis.axis_name)("log")
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
+    axis.set_major_formatter("{x:,g}")
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _growth(pyplot: t.Any, rounds: Rounds, ways: t.Sequence[str]) -> t.Any:
@@ -113,13 +127,11 @@ def _growth(pyplot: t.Any, rounds: Rounds, ways: t.Sequence[str]) -> t.Any:
             if known:
                 axes.plot([step for step, _ in known], [value for _, value in known], "o-", markersize=4,
                           label=way, color=_colour(way, ways))
-        axes.set_xscale("log")
-        axes.set_yscale("log")
         axes.set_title(what, fontsize=9)
         axes.set_xlabel("connections that only wait")
         axes.grid(color="#dddddd")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter("{x:,g}")
+            _logarithmic(axis)
     both[1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 

@@ -70,7 +70,8 @@ def kernel(rounds: Rounds, titles: t.Mapping[str, str], ways: t.Sequence[str]) -
     """Return system calls and context switches for each request."""
     rows = []
     for name, title in titles.items():
-        for measure, what in (("calls_total", "system calls"), ("switches", "context switches")):
+        for measure, what in (("calls_total", "system calls"), ("calls_futex", "of these, waiting for locks (futex)"),
+                              ("switches", "context switches")):
             rows.append(["%s: %s" % (title, what)] + [cell(values(rounds.get(name, []), way, measure)) for way in ways])
     return _of_those_with_figures(ways, rows)
 
