@@ -73,7 +73,7 @@ def _round(workload: Workload, peers: t.Sequence[Peer], stage: Stage) -> Round:
 
 
 def write(store: Store, directory: str, ways: t.Sequence[str]) -> None:
-    """Write page and pictures of all that the file holds."""
+    """Write page and pictures of all that the file holds; `ways` tells the order of the columns."""
     known = {way for rounds in store.rounds.values() for each in rounds for way in each}
     columns = [way for way in ways if way in known] + sorted(known - set(ways))
     titles = {workload.name: workload.title for workload in workloads()}
@@ -103,7 +103,7 @@ def main() -> int:
         with Bed(replicas=1, redis_options={"maxclients": "19000"}) as bed:
             seconds = options.seconds or (0.5 if options.quick else 1)
             measure(store, Stage(bed, there, seconds, options.quick), todo, ways, rounds)
-    write(store, options.output, ways)
+    write(store, options.output, ways if options.peers else list(report.WAYS))
     print("written: %s" % os.path.join(options.output, "README.md"))
     return 0
 
