@@ -62,7 +62,8 @@ def _charts(rounds: Rounds, titles: t.Mapping[str, str],
             for title, row in _rows(rounds, failovers, ways, "ended", 1000).items()}
     rows.update({title + ":\nfirst good write": row
                  for title, row in _rows(rounds, failovers, ways, "written", 1000).items()})
-    yield "failover", rows, "ms after the first Sentinel named the new master (1: or less; %d,000: or never)" % LIMIT, True
+    yield "failover", rows, \
+        "ms after the first Sentinel named the new master (1: or less; %d,000: or never)" % LIMIT, True
 
 
 def _rows(rounds: Rounds, titles: t.Mapping[str, str], ways: t.Sequence[str], measure: str, factor: float) -> Rows:
