@@ -27,9 +27,9 @@ def words() -> argparse.ArgumentParser:
     """Return what the command line may say."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     names = ", ".join(workload.name for workload in workloads())
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds to add (5; quick: 2); 0: only write the page")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds to add (5; quick: 3); 0: only write the page")
     parser.add_argument("--seconds", type=float, metavar="S", help="how long a timed run takes (1; quick: 0.5)")
-    parser.add_argument("--quick", action="store_true", help="a first look, in 2 to 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="a first look, in about two minutes")
     parser.add_argument("--only", metavar="NAMES", default="", help="some of: " + names)
     parser.add_argument("--peers", metavar="NAMES", default="",
                         help="some of: direct, other, tunnel, original, haproxy, socat; the first is compared with")
@@ -93,7 +93,7 @@ def main() -> int:
     todo = [workload for workload in todo if workload.name in names]
     ways = picked(options.peers, list(there), "peer")
     store = Store(os.path.join(options.output, "figures.json"))
-    rounds = options.rounds if options.rounds is not None else 2 if options.quick else 5
+    rounds = options.rounds if options.rounds is not None else 3 if options.quick else 5
     if rounds:
         machine.room()  # raises the limit of open files for all that we start
         try:

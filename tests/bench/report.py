@@ -21,9 +21,9 @@ Written by `scripts/bench`, which anyone can run; do not edit. It starts a maste
 each way to the master beside it, all on this host and all at the same time, and uses one after the other, round after
 round, so that a slow minute of the machine meets all of them.
 
-    scripts/bench --quick --output /tmp/bench          # 3 minutes, for a first look
-    scripts/bench --rounds 5                           # half an hour; adds its rounds to those that there are
-    scripts/bench --only get-50,churn --against ../old # this checkout and another one
+    scripts/bench --quick --output ~/bench               # two minutes, for a first look
+    scripts/bench --rounds 5                             # half an hour; adds its rounds to those that there are
+    scripts/bench --only get-50,churn --against ../other --output ~/change    # this checkout and another one
 
 """
 
