@@ -13,8 +13,8 @@ from tests.programs import ROOT
 from tests.waiting import FACTOR
 
 TUNNEL = "tunnel --poll 3s"
-WORDS = ("--quick", "--rounds", "1", "--seconds", "0.02", "--peers", "direct," + TUNNEL, "--tunnel-options", "--poll 3s",
-         "--only", "get-1,fanout,latency,idle,failover-10")
+WORDS = ("--quick", "--rounds", "1", "--seconds", "0.02", "--peers", "direct," + TUNNEL,
+         "--tunnel-options", "--poll 3s", "--only", "get-1,fanout,latency,idle,failover-10")
 
 
 @pytest.fixture(scope="module")
