@@ -10,8 +10,8 @@ import typing as t
 
 import hiredis
 
-from tests.bench import machine, plots, report
-from tests.bench.peers import Peer
+from tests.bench import machine, plots, redis_benchmark, report
+from tests.bench.peers import Maker, Peer
 from tests.bench.stage import Stage
 from tests.bench.store import Mixed, Round, Store
 from tests.bench.ways import Wanted, makers
@@ -83,26 +83,33 @@ def write(store: Store, directory: str, ways: t.Sequence[str]) -> None:
         file.write(report.page(store.machine, store.rounds, titles, columns, pictures))
 
 
+def run(options: argparse.Namespace, store: Store, there: t.Mapping[str, Maker], ways: t.Sequence[str]) -> None:
+    """Measure what was asked for, and keep it."""
+    rounds = options.rounds if options.rounds is not None else 3 if options.quick else 5
+    todo = [workload for workload in workloads() if workload.quick or not options.quick or options.only]
+    names = picked(options.only, [workload.name for workload in todo], "workload")
+    if not rounds:
+        return
+    if not redis_benchmark.found():
+        raise SystemExit("scripts/bench: no redis-benchmark on PATH. Debian, Ubuntu: apt-get install redis-tools")
+    machine.room()  # raises the limit of open files for all that we start
+    store.begin(machine.description(options.against))
+    with Bed(replicas=1, redis_options={"maxclients": "19000"}) as bed:
+        stage = Stage(bed, there, options.seconds or (0.5 if options.quick else 1), options.quick)
+        measure(store, stage, [workload for workload in todo if workload.name in names], ways, rounds)
+
+
 def main() -> int:
     """Measure, and write what was found."""
     options = words().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left
     there = makers(Wanted([shlex.split(each) for each in options.tunnel_options], options.against, options.original))
-    todo = [workload for workload in workloads() if workload.quick or not options.quick or options.only]
-    names = picked(options.only, [workload.name for workload in todo], "workload")
-    todo = [workload for workload in todo if workload.name in names]
     ways = picked(options.peers, list(there), "peer")
     store = Store(os.path.join(options.output, "figures.json"))
-    rounds = options.rounds if options.rounds is not None else 3 if options.quick else 5
-    if rounds:
-        machine.room()  # raises the limit of open files for all that we start
-        try:
-            store.begin(machine.description(options.against))
-        except Mixed as error:
-            raise SystemExit("scripts/bench: %s" % error) from None
-        with Bed(replicas=1, redis_options={"maxclients": "19000"}) as bed:
-            seconds = options.seconds or (0.5 if options.quick else 1)
-            measure(store, Stage(bed, there, seconds, options.quick), todo, ways, rounds)
+    try:
+        run(options, store, there, ways)
+    except Mixed as error:
+        raise SystemExit("scripts/bench: %s" % error) from None
     write(store, options.output, ways if options.peers else list(report.WAYS))
     print("written: %s" % os.path.join(options.output, "README.md"))
     return 0
