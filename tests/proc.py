@@ -42,6 +42,25 @@ def family(pid: int) -> t.List[int]:
     return found
 
 
+def family_cpu(pid: int) -> float:
+    """Return the processor time of a process, of its descendants, and of those that have ended and were waited for."""
+    found = 0.0
+    for member in family(pid):
+        try:
+            found += cpu_seconds(stat_fields(member), children=True)
+        except _GONE:
+            continue
+    return found
+
+
+def machine_cpu() -> float:
+    """Return the processor time that was not idle on this machine so far, also what other machines on it took."""
+    with open("/proc/stat") as file:
+        fields = file.readline().split()
+    user, nice, system, _idle, _waiting, hard, soft, stolen = map(int, fields[1:9])
+    return (user + nice + system + hard + soft + stolen) / _TICKS
+
+
 def usage(pid: int) -> Usage:
     """Return what a process and its descendants use."""
     cpu, switches, memory, threads = 0.0, 0, 0, 0

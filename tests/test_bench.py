@@ -10,6 +10,7 @@ from tests.bench.__main__ import picked
 from tests.bench.calls import calls_in
 from tests.bench.idle import steps
 from tests.bench.machine import digest, version_in
+from tests.bench.others import undisturbed
 from tests.bench.spread import Spread, percentile, spread
 from tests.bench.store import Mixed, Rounds, Store, compared, values
 from tests.bench.workloads import workloads
@@ -132,6 +133,12 @@ def test_the_page_has_what_there_are_figures_of() -> None:
     assert "![Requests a second](throughput.svg)" in page and "(processor.svg)" not in page
     assert "| GET, 1 connection | 20.0 |" in page  # processor time of the tunnel alone
     assert "| told to fail over, 10 connections wait | 12.3 | not in 15 s |" in page
+
+
+def test_a_disturbed_round_does_not_count() -> None:
+    """One way during which others had a fifth of the processors spoils the round; a tenth is no matter."""
+    assert undisturbed({"direct": {"others": 0.1}, "tunnel": {"rate": 1.0}})
+    assert not undisturbed({"direct": {"others": 0.05}, "tunnel": {"others": 0.2}})
 
 
 def test_a_file_is_added_to(tmp_path: pathlib.Path) -> None:

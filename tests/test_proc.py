@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 
-from tests.proc import cpu_seconds, family, numbers, stat_fields, usage
+from tests.proc import cpu_seconds, family, family_cpu, machine_cpu, numbers, stat_fields, usage
 from tests.waiting import wait_until
 
 PARENT = """
@@ -40,6 +40,11 @@ def test_a_family_is_counted_together(parent: t.Tuple[int, int]) -> None:
     assert (found.processes, found.threads) == (2, 3)
     assert found.cpu >= 0.3 > cpu_seconds(stat_fields(pid))
     assert found.memory > usage(child).memory > 0
+
+
+def test_a_family_does_not_take_more_than_the_machine(parent: t.Tuple[int, int]) -> None:
+    """What a family has used is the work of all its members, and a part of what the machine has done."""
+    assert 0.3 <= family_cpu(parent[0]) <= machine_cpu()
 
 
 def test_switches_grow_with_the_work(parent: t.Tuple[int, int]) -> None:

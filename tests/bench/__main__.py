@@ -11,6 +11,7 @@ import typing as t
 import hiredis
 
 from tests.bench import machine, plots, redis_benchmark, report
+from tests.bench.others import MEASURE, Others, undisturbed
 from tests.bench.peers import Maker, Peer
 from tests.bench.stage import Stage
 from tests.bench.store import Mixed, Round, Store
@@ -65,22 +66,28 @@ def _round(workload: Workload, peers: t.Sequence[Peer], stage: Stage) -> Round:
     found: Round = {}
     for peer in peers:
         print("  " + peer.name, end="", flush=True)
+        others = Others()
         try:
-            found[peer.name] = workload.measure(peer, stage)
+            figures = workload.measure(peer, stage)
+            found[peer.name] = dict(figures, **{MEASURE: others.share()})
         except _FAILURES as error:
             print(" FAILED: %s: %s" % (type(error).__name__, error), flush=True)
+    if not undisturbed(found):
+        print("  DISTURBED: others took %s of the processors; will not be counted"
+              % ", ".join("%.0f %%" % (100 * (figures[MEASURE] or 0)) for figures in found.values()), end="")
     return found
 
 
 def write(store: Store, directory: str, ways: t.Sequence[str]) -> None:
     """Write page and pictures of all that the file holds; `ways` tells the order of the columns."""
+    counted = {name: [each for each in rounds if undisturbed(each)] for name, rounds in store.rounds.items()}
     known = {way for rounds in store.rounds.values() for each in rounds for way in each}
     columns = [way for way in ways if way in known] + sorted(known - set(ways))
     titles = {workload.name: workload.title for workload in workloads()}
     os.makedirs(directory, exist_ok=True)
-    pictures = plots.draw(store.rounds, titles, columns, directory)
+    pictures = plots.draw(counted, titles, columns, directory)
     with open(os.path.join(directory, "README.md"), "w") as file:
-        file.write(report.page(store.machine, store.rounds, titles, columns, pictures))
+        file.write(report.page(store.machine, counted, titles, columns, pictures))
 
 
 def run(options: argparse.Namespace, store: Store, there: t.Mapping[str, Maker], ways: t.Sequence[str]) -> None:

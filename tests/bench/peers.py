@@ -1,6 +1,8 @@
 """What is compared: ways from a client to the master of a bed, each a process, or none."""
+import contextlib
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import typing as t
@@ -96,7 +98,8 @@ class Command(Peer):
                                              stderr=subprocess.STDOUT, start_new_session=True)
         self.pid = self._process.pid
         try:
-            wait_until(self._answers, "%s does not let PING through" % self.name, 10)
+            # HAProxy takes each node for a master, and each in turn, until it has asked it.
+            wait_until(self._leads_to_the_master, "%s leads to the master" % self.name, 10)
         except BaseException:
             self.__exit__()
             raise
@@ -104,7 +107,8 @@ class Command(Peer):
 
     def __exit__(self, *exc: t.Any) -> None:
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)  # a session of its own: with all that it has started
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # a session of its own: with all that it has started
             self._process.wait(10 * FACTOR)
 
     @property
@@ -123,14 +127,17 @@ class Command(Peer):
             file.write(text)
         return self._path(end)
 
-    def _answers(self) -> bool:
+    def _leads_to_the_master(self) -> bool:
         assert self._process is not None and self._process.poll() is None, "%s ended at once:\n%s" % (
-            self.name, open(self._path("log"), errors="replace").read())
+            self.name, pathlib.Path(self._path("log")).read_text(errors="replace"))
         try:
-            with Talk(self._address) as talk:
-                return bool(talk.call("PING") == "PONG")
+            return all(self._role() == "master" for _ in self._bed.nodes(NAME) * 2)
         except OSError:
             return False
+
+    def _role(self) -> str:
+        with Talk(self._address) as talk:
+            return str(talk.call("ROLE")[0])
 
 
 class Socat(Command):

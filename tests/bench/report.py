@@ -3,6 +3,7 @@ import typing as t
 
 from tests.bench import tables
 from tests.bench.failover import LIMIT
+from tests.bench.others import MOST
 from tests.bench.store import Rounds
 
 WAYS = {
@@ -32,9 +33,10 @@ _READ = """
 
 A cell is the median of all rounds, in parentheses the quartiles: half of the rounds lie between them. Shares are
 taken within a round (one way by the other, minutes of the machine cancel out), then their median. Where parentheses
-of two ways overlap, do not call one of them better. Client, proxy and Redis share the processors: with more of them
-all ways come closer to the first. Over loopback there is no network to wait for, so what a proxy adds shows at its
-largest. The raw figures are in `figures.json`.
+of two ways overlap, do not call one of them better. Rounds during which other programs had more than %d %% of the
+processors' time are in the raw figures, `figures.json`, and not here. Client, proxy and Redis share the processors:
+with more of them all ways come closer to the first. Over loopback there is no network to wait for, so what a proxy
+adds shows at its largest. Rounds: %s.
 
 """
 
@@ -52,7 +54,8 @@ def page(machine: t.Mapping[str, str], rounds: Rounds, titles: t.Mapping[str, st
          pictures: t.Container[str]) -> str:
     """Return the page; `ways` in the order of the columns, the first is what others are compared with."""
     lines = [_HEAD, "## What ran\n\n", tables.table(["", ""], [list(item) for item in machine.items()]).replace(
-        "---:", "---"), "\n", "".join("- **%s**: %s\n" % (way, WAYS[way]) for way in ways if way in WAYS), _READ]
+        "---:", "---"), "\n", "".join("- **%s**: %s\n" % (way, WAYS[way]) for way in ways if way in WAYS),
+             _READ % (MOST * 100, ", ".join("%s %d" % (name, len(found)) for name, found in rounds.items()))]
     for part in _parts(rounds, titles, ways):
         if part.table:
             lines.append("## %s\n\n%s\n\n%s\n" % (part.title, part.text, part.table))

@@ -89,7 +89,7 @@ def idle(rounds: Rounds, ways: t.Sequence[str]) -> str:
 def idle_steps(rounds: Rounds) -> t.List[int]:
     """Return the numbers of idle connections that there are figures of."""
     return sorted({int(measure.rpartition("_")[2]) for each in rounds.get("idle", [])
-                   for figures in each.values() for measure in figures})
+                   for figures in each.values() for measure in figures if "_" in measure})
 
 
 def chosen(titles: t.Mapping[str, str], rounds: Rounds, *measures: str) -> t.Dict[str, str]:

@@ -1,7 +1,6 @@
 """The benchmark itself, as short as it goes."""
 import json
 import pathlib
-import re
 import subprocess
 import sys
 import typing as t
@@ -44,7 +43,7 @@ def test_every_way_has_its_figures(output: pathlib.Path) -> None:
 def test_idle_connections_are_seen(output: pathlib.Path) -> None:
     """A tunnel has a thread for each connection: all connections were there."""
     found = json.loads((output / "figures.json").read_text())["rounds"]["idle"][0]
-    assert found["direct"] == {}
+    assert set(found["direct"]) == {"others"}
     assert found[TUNNEL]["threads_1000"] - found[TUNNEL]["threads_100"] == 900
     assert found[TUNNEL]["memory_1000"] > found[TUNNEL]["memory_100"] > 0
 
@@ -56,7 +55,7 @@ def test_a_failover_is_seen(output: pathlib.Path) -> None:
 
 
 def test_the_page_is_written(output: pathlib.Path) -> None:
-    """Both columns stand in the page, and no path of this machine."""
+    """The page tells of the ways and of the versions, and of no path of this machine."""
     page = (output / "README.md").read_text()
-    assert re.search(r"^\|  \| direct, a second \| %s \|$" % TUNNEL, page, re.MULTILINE), page
+    assert "- **direct**:" in page and "| redis-server |" in page
     assert ROOT not in page and str(output) not in page
