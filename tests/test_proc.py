@@ -38,13 +38,13 @@ def test_a_family_is_counted_together(parent: t.Tuple[int, int]) -> None:
     assert family(pid) == [pid, child]
     found = usage(pid)
     assert (found.processes, found.threads) == (2, 3)
-    assert found.cpu >= 0.3 > cpu_seconds(stat_fields(pid))
+    assert found.cpu > 0.25 > cpu_seconds(stat_fields(pid))
     assert found.memory > usage(child).memory > 0
 
 
 def test_a_family_does_not_take_more_than_the_machine(parent: t.Tuple[int, int]) -> None:
     """What a family has used is the work of all its members, and a part of what the machine has done."""
-    assert 0.3 <= family_cpu(parent[0]) <= machine_cpu()
+    assert 0.25 < family_cpu(parent[0]) < machine_cpu()
 
 
 def test_switches_grow_with_the_work(parent: t.Tuple[int, int]) -> None:

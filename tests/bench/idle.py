@@ -1,11 +1,14 @@
 """What connections cost that only wait."""
+import re
 import typing as t
 
 from tests.bench.crowd import add, opened
 from tests.bench.machine import room
-from tests.bench.peers import Peer
+from tests.bench.peers import NAME, Peer
 from tests.bench.stage import Figures, Stage
+from tests.live.bed import Bed
 from tests.proc import Usage, usage
+from tests.waiting import wait_until
 
 STEPS = (100, 1000, 10000)  # connections
 _PROCESSES = 1000  # as many and no more, where each connection is a process
@@ -16,6 +19,7 @@ def idle(peer: Peer, stage: Stage) -> Figures:
     figures: Figures = {}
     if peer.pid is None:
         return figures
+    wait_until(lambda: _clients(stage.bed) < STEPS[0], "Redis has seen the connections of the way before end", 60)
     with stage.makers[peer.name](stage.bed) as fresh:  # what was busy before keeps what it needed then
         assert fresh.pid is not None
         _note(figures, 0, usage(fresh.pid))
@@ -31,6 +35,12 @@ def idle(peer: Peer, stage: Stage) -> Figures:
 def steps(quick: bool, most: int) -> t.List[int]:
     """Return the numbers of connections, as far as the limit of open files lets them go."""
     return [min(step, most // 100 * 100) for step in (STEPS[:2] if quick else STEPS)]
+
+
+def _clients(bed: Bed) -> int:
+    found = re.search(r"connected_clients:(\d+)", bed.master(NAME).cli("INFO", "clients"))
+    assert found, "INFO clients does not tell how many clients there are"
+    return int(found.group(1))
 
 
 def _note(figures: Figures, step: int, now: Usage) -> None:

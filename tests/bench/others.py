@@ -27,6 +27,11 @@ class Others:
         return machine_cpu() - family_cpu(os.getpid())
 
 
-def undisturbed(found: t.Mapping[str, Figures]) -> bool:
-    """Tell whether others left the machine alone while a round was measured."""
-    return all((figures.get(MEASURE) or 0) <= MOST for figures in found.values())
+def undisturbed(figures: Figures) -> bool:
+    """Tell whether others left the machine alone while these figures were taken."""
+    return (figures.get(MEASURE) or 0) <= MOST
+
+
+def counted(found: t.Mapping[str, Figures]) -> t.Dict[str, Figures]:
+    """Return what counts of a round: a way that was disturbed has no part in it."""
+    return {way: figures for way, figures in found.items() if undisturbed(figures)}

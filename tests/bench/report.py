@@ -33,8 +33,8 @@ _READ = """
 
 A cell is the median of all rounds, in parentheses the quartiles: half of the rounds lie between them. Shares are
 taken within a round (one way by the other, minutes of the machine cancel out), then their median. Where parentheses
-of two ways overlap, do not call one of them better. Rounds during which other programs had more than %d %% of the
-processors' time are in the raw figures, `figures.json`, and not here. Client, proxy and Redis share the processors:
+of two ways overlap, do not call one of them better. What was measured while other programs had more than %d %% of
+the processors' time is in the raw figures, `figures.json`, and not here. Client, proxy and Redis share the processors:
 with more of them all ways come closer to the first. Over loopback there is no network to wait for, so what a proxy
 adds shows at its largest. Rounds: %s.
 
