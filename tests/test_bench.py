@@ -142,13 +142,13 @@ def test_disturbed_figures_do_not_count() -> None:
 
 
 def test_a_file_is_added_to(tmp_path: pathlib.Path) -> None:
-    """The second call finds the rounds of the first, of the same machine."""
+    """Calls of the same machine add to what there is, also two at the same time."""
     path = str(tmp_path / "deep" / "figures.json")
-    for number in (1.0, 2.0):
-        store = Store(path)
+    stores = [Store(path), Store(path)]
+    for number, store in enumerate(stores):
         store.begin({"kernel": "6.1"})
-        store.add("get-1", {"direct": {"rate": number}})
-    assert values(Store(path).rounds["get-1"], "direct", "rate") == [1, 2]
+        store.add("get-1", {"direct": {"rate": float(number)}})
+    assert values(Store(path).rounds["get-1"], "direct", "rate") == [0, 1]
     assert Store(path).machine == {"kernel": "6.1"}
 
 

@@ -20,10 +20,7 @@ class Store:
         self.machine: t.Dict[str, str] = {}
         self.rounds: Rounds = {}
         self._path = path
-        if os.path.exists(path):
-            with open(path) as file:
-                kept = json.load(file)
-            self.machine, self.rounds = kept["machine"], kept["rounds"]
+        self._read()
 
     def begin(self, machine: t.Mapping[str, str]) -> None:
         """Say where the next rounds come from; Mixed: the others come from elsewhere."""
@@ -36,12 +33,20 @@ class Store:
 
     def add(self, workload: str, found: Round) -> None:
         """Keep one round of a workload, on the disk too."""
+        self._read()  # another call may have added to it meanwhile
         self.rounds.setdefault(workload, []).append(found)
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
         with open(self._path + ".new", "w") as file:
             json.dump({"machine": self.machine, "rounds": self.rounds}, file, indent=1)
             file.write("\n")
         os.replace(self._path + ".new", self._path)
+
+    def _read(self) -> None:
+        if os.path.exists(self._path):
+            with open(self._path) as file:
+                kept = json.load(file)
+            self.machine.update(kept["machine"])
+            self.rounds = kept["rounds"]
 
 
 def values(rounds: t.Iterable[Round], way: str, measure: str) -> t.List[float]:
