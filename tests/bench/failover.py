@@ -11,12 +11,11 @@ import hiredis
 from st.address import Address
 from tests.bench.crowd import opened
 from tests.bench.peers import NAME, Peer
-from tests.bench.stage import Figures, Stage
+from tests.bench.stage import LIMIT, Figures, Stage
 from tests.live.bed import Bed
 from tests.live.talk import Talk
 from tests.waiting import FACTOR
 
-LIMIT = 15  # seconds after the first Sentinel named the new master; what comes later did not happen
 _NAMING = 60  # seconds, at most, until it does
 _PACE = 0.002  # seconds between two writes, and two questions
 _WHO = b"SENTINEL GET-MASTER-ADDR-BY-NAME %s\r\n" % NAME.encode()

@@ -1,17 +1,20 @@
 """What connections cost that only wait."""
 import re
+import time
 import typing as t
 
 from tests.bench.crowd import add, opened
 from tests.bench.machine import room
 from tests.bench.peers import NAME, Peer
-from tests.bench.stage import Figures, Stage
+from tests.bench.stage import LIMIT, Figures, Stage
 from tests.live.bed import Bed
 from tests.proc import Usage, usage
-from tests.waiting import wait_until
+from tests.waiting import FACTOR
 
 STEPS = (100, 1000, 10000)  # connections
 _PROCESSES = 1000  # as many and no more, where each connection is a process
+_FEW = 50  # connections that are no matter
+_PACE = 0.01  # seconds
 
 
 def idle(peer: Peer, stage: Stage) -> Figures:
@@ -19,17 +22,31 @@ def idle(peer: Peer, stage: Stage) -> Figures:
     figures: Figures = {}
     if peer.pid is None:
         return figures
-    wait_until(lambda: _clients(stage.bed) < STEPS[0], "Redis has seen the connections of the way before end", 60)
+    before = _clients(stage.bed)
     with stage.makers[peer.name](stage.bed) as fresh:  # what was busy before keeps what it needed then
         assert fresh.pid is not None
         _note(figures, 0, usage(fresh.pid))
+        step = 0
         with opened(fresh.address, 1) as socks:
             for step in steps(stage.quick, room()):
                 if usage(fresh.pid).processes > 50 and step > _PROCESSES:
                     break
                 add(socks, fresh.address, step)
                 _note(figures, step, usage(fresh.pid))
+            step = len(socks)
+        figures["gone_%d" % step] = _time_until(lambda: _clients(stage.bed) < before + step // 10)
+    _time_until(lambda: _clients(stage.bed) < before + _FEW)  # Redis has no room for those of two ways
     return figures
+
+
+def _time_until(condition: t.Callable[[], bool]) -> t.Optional[float]:
+    """Return how many seconds pass until it is so; None: too many."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() > began + LIMIT * FACTOR:
+            return None
+        time.sleep(_PACE)
+    return time.monotonic() - began
 
 
 def steps(quick: bool, most: int) -> t.List[int]:

@@ -4,8 +4,8 @@ import operator
 import os
 import typing as t
 
-from tests.bench.failover import LIMIT
 from tests.bench.spread import Spread, spread
+from tests.bench.stage import LIMIT
 from tests.bench.store import Rounds, compared, values
 from tests.bench.tables import chosen, idle_steps
 

@@ -2,8 +2,8 @@
 import typing as t
 
 from tests.bench import tables
-from tests.bench.failover import LIMIT
 from tests.bench.others import MOST
+from tests.bench.stage import LIMIT
 from tests.bench.store import Rounds
 
 WAYS = {
@@ -82,7 +82,8 @@ def _parts(rounds: Rounds, titles: t.Mapping[str, str], ways: t.Sequence[str]) -
                "open; counted in runs of their own (`strace -c -f`, `/proc/PID/task/*/status`).",
                tables.kernel(rounds, tables.chosen(titles, rounds, "switches"), ways))
     yield Part("Connections that only wait", "Resident memory (a page that processes share is counted once; what the "
-               "kernel keeps for the sockets is not in it), threads and processes.", tables.idle(rounds, ways), "idle")
+               "kernel keeps for the sockets is not in it), threads and processes; then all clients close at the same "
+               "time: how long until Redis has seen the end of all connections.", tables.idle(rounds, ways), "idle")
     failovers = tables.chosen(titles, rounds, "stale")
     yield Part("Failover: stale connections", "Milliseconds from the first Sentinel that names the new master to the "
                "end of the last connection to the old one; given up after %d seconds." % LIMIT,

@@ -4,6 +4,8 @@ import typing as t
 from tests.bench.peers import Maker
 from tests.live.bed import Bed
 
+LIMIT = 15  # seconds; what comes later did not happen
+
 # What one workload found on one way, by the names of the measures; None: it did not happen.
 Figures = t.Dict[str, t.Optional[float]]
 

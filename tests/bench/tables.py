@@ -3,8 +3,8 @@ import math
 import operator
 import typing as t
 
-from tests.bench.failover import LIMIT
 from tests.bench.spread import Spread, spread
+from tests.bench.stage import LIMIT
 from tests.bench.store import Rounds, compared, values
 
 
@@ -79,7 +79,8 @@ def kernel(rounds: Rounds, titles: t.Mapping[str, str], ways: t.Sequence[str]) -
 def idle(rounds: Rounds, ways: t.Sequence[str]) -> str:
     """Return what a process holds with so many connections that only wait."""
     found, rows = rounds.get("idle", []), []
-    for measure, what in (("memory", "MB"), ("threads", "threads"), ("processes", "processes")):
+    for measure, what in (("memory", "MB"), ("threads", "threads"), ("processes", "processes"),
+                          ("gone", "seconds to the end of all")):
         for step in idle_steps(rounds):
             rows.append(["%s, %s connections" % (what, "{:,}".format(step))]
                         + [cell(values(found, way, "%s_%d" % (measure, step))) for way in ways])
