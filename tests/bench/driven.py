@@ -9,6 +9,7 @@ from tests.proc import usage
 
 KEY = "key:__rand_int__"  # what redis-benchmark asks for
 _FIRST = 500  # requests, to find out how fast a way is
+_SHORTEST = 0.02  # seconds that they must take
 
 
 class Driven:
@@ -25,7 +26,7 @@ class Driven:
         with Talk(stage.bed.master(NAME).address) as talk:
             talk.call("SET", KEY, "x" * self._size)
         if peer.name not in self._rates:
-            self._rates[peer.name] = self._load(peer, _FIRST).rate
+            self._rates[peer.name] = self._first_rate(peer)
         before = usage(peer.pid) if peer.pid else None
         requests = int(self._rates[peer.name] * stage.seconds)
         load = self._load(peer, requests)
@@ -34,6 +35,14 @@ class Driven:
         if peer.pid and before:
             figures["cpu"] = (usage(peer.pid).cpu - before.cpu) * 1e6 / max(requests, self._least)
         return figures
+
+    def _first_rate(self, peer: Peer) -> float:
+        requests = max(_FIRST, self._least)
+        rate = self._load(peer, requests).rate
+        while requests < rate * _SHORTEST:  # redis-benchmark counts milliseconds: less than one is an infinite rate
+            requests *= 10
+            rate = self._load(peer, requests).rate
+        return rate
 
     def _load(self, peer: Peer, requests: int) -> redis_benchmark.Load:
         return redis_benchmark.run(peer.address, self._words, max(requests, self._least))
