@@ -8,6 +8,7 @@ import sys
 import tempfile
 import typing as t
 
+from tests.proc import cpu_seconds, stat_fields
 from tests.waiting import FACTOR, wait_until
 
 LONGEST_SOCKET = 107  # bytes of a unix socket's path (unix(7), less the null byte)
@@ -29,8 +30,7 @@ def own_places(directory: str) -> t.Dict[str, str]:
 def is_alive(pid: int) -> bool:
     """Tell whether a process that is not our child runs; one that nobody has reaped yet does not."""
     try:
-        with open("/proc/%d/stat" % pid) as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return stat_fields(pid)[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
 
@@ -99,6 +99,4 @@ class Program:
 
     def cpu(self) -> float:
         """Return the seconds of CPU that it has used so far."""
-        with open("/proc/%d/stat" % self.process.pid) as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+        return cpu_seconds(stat_fields(self.process.pid))
