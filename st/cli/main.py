@@ -9,6 +9,7 @@ import click
 from st import __version__
 from st.cli.commands import check, convert
 from st.cli.ensure import ensure
+from st.cli.init import init
 from st.cli.options import common_options
 from st.cli.printing import print_files
 from st.cli.program import Program, short_help
@@ -33,7 +34,7 @@ def program(context: click.Context) -> None:
 
 
 for command in (run, ensure, stop, reload, wait, status, clients, history,
-                check, resolve, list_masters, convert, print_files):
+                check, resolve, list_masters, init, convert, print_files):
     program.add_command(command)
 
 
