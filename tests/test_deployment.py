@@ -9,8 +9,11 @@ import typing as t
 
 import pytest
 
+from st.ops.hook import told
 from st.printed.deployment import DeploymentError, deployment_files
 from tests.installed import Host, need
+from tests.programs import ROOT
+from tests.switches import switch
 from tests.waiting import FACTOR
 
 HOSTS = ("192.168.1.10", "192.168.1.11", "192.168.1.12")
@@ -117,3 +120,16 @@ def test_the_units_pass_systemd(tmp_path: pathlib.Path) -> None:
     if b"Failed to initialize manager" in done.stdout or b"Operation not permitted" in done.stdout:
         pytest.skip("systemd-analyze verify does not work here")
     assert len(paths) == 2 and (done.returncode, done.stdout.decode()) == (0, "")
+
+
+def test_the_mail_about_a_failover(tmp_path: pathlib.Path) -> None:
+    """on_failover has the example mail who was and who is the master, to whom its word says."""
+    (tmp_path / "mail").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\ncat\n')
+    (tmp_path / "mail").chmod(0o755)
+    environ = dict(told(switch()), PATH="%s:/usr/bin:/bin" % tmp_path)
+    done = subprocess.run([os.path.join(ROOT, "conf", "mail-on-failover"), "you@example.org"], env=environ,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60 * FACTOR)
+    mail = done.stdout.decode("ascii").splitlines()
+    assert done.returncode == 0
+    assert mail[:3] == ["-s", "Redis sessions: 10.0.0.22:6380 is the master now", "you@example.org"]
+    assert "was:         10.0.0.21:6379" in mail and "  redis-cli -h 10.0.0.21 -p 6379 ROLE" in mail
