@@ -7,7 +7,9 @@ import typing as t
 
 import click
 
+from st import __version__
 from st.address import is_path
+from st.cli.manual import manual_page
 from st.cli.options import Chosen, common_options, load_settings
 from st.cli.program import Commands
 from st.config import Loaded
@@ -99,6 +101,16 @@ def print_completion(shell: t.Optional[str]) -> None:
     if found is None:
         raise click.UsageError("$SHELL is %r: name one of %s" % (os.environ.get("SHELL", ""), ", ".join(SHELLS)))
     _print(completion(_command(), found, os.environ))
+
+
+@print_files.command(name="man")
+@click.pass_context
+def print_man(context: click.Context) -> None:
+    """Print the manual page.
+
+    To read it: sentinel-tunnel print man | man -l -
+    """
+    _print(manual_page(t.cast(click.Group, context.find_root().command), __version__))
 
 
 def _configuration(context: click.Context) -> t.Tuple[Loaded, str]:
