@@ -97,22 +97,35 @@ class Survivor(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def survivors(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Dict[str, Survivor]]:
+def bed() -> t.Iterator[Bed]:
+    """Two nodes with a password, and three Sentinels without one."""
+    with Bed(replicas=1, requirepass=PASSWORD) as bed:
+        yield bed
+
+
+@pytest.fixture(scope="module")
+def tunnel(bed: Bed) -> t.Iterator[Tunnel]:
+    """The tunnel to them."""
+    with Tunnel(bed) as tunnel:
+        yield tunnel
+
+
+@pytest.fixture(scope="module")
+def survivors(bed: Bed, tunnel: Tunnel, tmp_path_factory: pytest.TempPathFactory) -> t.Dict[str, Survivor]:
     """Run every example that this host can run, kill the master, and wait until each writes again, or a long time."""
     directory = tmp_path_factory.mktemp("examples")
-    with Bed(replicas=1, requirepass=PASSWORD) as bed, Tunnel(bed) as tunnel:
-        host, port = tunnel.addresses[NAME]
-        environ = _environ(REDIS_HOST=host, REDIS_PORT=str(port), REDIS_PASSWORD=PASSWORD, REDIS_NAME=NAME,
-                           REDIS_SENTINELS=",".join(map(str, bed.sentinel_addresses)))
-        running: t.Dict[str, Example] = {}
-        try:
-            for name in EXAMPLES:
-                if not missing(name):
-                    running[name] = Example(name, directory, environ)
-            yield _through_a_failover(bed, running)
-        finally:
-            for example in running.values():
-                example.end()
+    host, port = tunnel.addresses[NAME]
+    environ = _environ(REDIS_HOST=host, REDIS_PORT=str(port), REDIS_PASSWORD=PASSWORD, REDIS_NAME=NAME,
+                       REDIS_SENTINELS=",".join(map(str, bed.sentinel_addresses)))
+    running: t.Dict[str, Example] = {}
+    try:
+        for name in EXAMPLES:
+            if not missing(name):
+                running[name] = Example(name, directory, environ)
+        return _through_a_failover(bed, running)
+    finally:
+        for example in running.values():
+            example.end()
 
 
 def _through_a_failover(bed: Bed, running: t.Mapping[str, Example]) -> t.Dict[str, Survivor]:
