@@ -4,6 +4,7 @@ import pkgutil
 import re
 import sys
 import typing as t
+import zipfile
 
 import click
 
@@ -45,14 +46,15 @@ def print_unit(context: click.Context, user: t.Optional[str]) -> None:
     """Print a systemd unit."""
     loaded, config = _configuration(context)
     settings, command, user = loaded.settings, _command(), user or service_user()
-    reads = (command[0], config, sys.executable, sys.prefix, sys.base_prefix, __file__)
+    bundle = zipfile.is_zipfile(command[0])
+    reads = (command[0], config, sys.executable, sys.prefix, sys.base_prefix, *(() if bundle else (__file__,)))
     chosen = (settings.control, settings.lock, settings.history_file, settings.pid_file, settings.log_file)
     sockets = [place for tunnel in settings.tunnels for place in tunnel.listen if is_path(place)]
     writes = [path for path in (*chosen, *sockets) if path and os.path.isabs(path)]
     _print(unit(Service(
         command=command, config=config, user=user, has_user=has_user(user), systemd=systemd_version(),
         drain=settings.drain, control=settings.control != "off", log_file=settings.log_file,
-        reads=tuple(map(os.path.realpath, reads)), writes=tuple(map(os.path.realpath, writes)))))
+        reads=tuple(map(os.path.realpath, reads)), writes=tuple(map(os.path.realpath, writes)), bundle=bundle)))
 
 
 @print_files.command(name="cron")
