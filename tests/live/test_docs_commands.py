@@ -68,8 +68,8 @@ class Reader:
         done = subprocess.run(["bash", "-c", self._here(line)], env=self._environ, cwd=str(self._directory),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=90 * FACTOR)
-        assert done.returncode == 0, "%s\n%s" % (line, done.stdout.decode())
-        assert not re.search("^(error|ERR|NOAUTH)", done.stdout.decode(), re.MULTILINE), "%s\n%s" % (line, done.stdout)
+        told = done.stdout.decode("ascii")
+        assert done.returncode == 0 and not re.search("^(error|ERR|NOAUTH)", told, re.MULTILINE), line + "\n" + told
 
     def stop(self) -> None:
         """End what runs in the background."""

@@ -58,7 +58,7 @@ def test_the_exporter_shows_the_master(make_bed: t.Callable[..., Bed]) -> None:
     with Tunnel(bed) as tunnel, Exporter(str(tunnel.addresses[NAME]), "secret") as exporter:
         wait_until(exporter.scrape, "the exporter does not answer")
         assert exporter.master() == str(old.port)
-        sentinel = exporter.scrape("/scrape?target=redis://%s" % bed.sentinels[0].address)
+        sentinel = exporter.scrape("/scrape?target=redis://" + str(bed.sentinels[0].address))
         assert sentinel[("redis_sentinel_masters", ())] == 1
         assert bed.failover(NAME) is new
         wait_until(lambda: exporter.master() == str(new.port), "the exporter does not show the new master")
