@@ -29,7 +29,7 @@ def host(tmp_path: pathlib.Path) -> Host:
 def written(directory: pathlib.Path) -> Files:
     """Return the texts of all files below a directory by their paths, which are for their owner alone."""
     found = {}
-    for path in sorted(directory.rglob("*")):
+    for path in (directory, *sorted(directory.rglob("*"))):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
         if path.is_file():
             found[str(path.relative_to(directory))] = path.read_text("ascii")

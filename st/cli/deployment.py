@@ -66,7 +66,8 @@ def _write(top: str, files: Files) -> None:
         raise DeploymentError("%s is there already: nothing was written: remove it, or name another place with"
                               " --directory" % there[0])
     for path, text in paths.items():
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        for directory in (top, os.path.dirname(path)):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
         # Never readable by others, not for a moment; and not over a file that came meanwhile.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w", encoding="ascii") as file:

@@ -53,9 +53,10 @@ class Exporter:
 @pytest.mark.skipif(EXPORTER is None, reason="no redis_exporter: it comes with Debian's prometheus-redis-exporter")
 def test_the_exporter_shows_the_master(make_bed: t.Callable[..., Bed]) -> None:
     """Through the tunnel the present one, after a failover the next; asked for a Sentinel, that."""
-    bed = make_bed(replicas=1, requirepass="secret")
+    bed = make_bed(replicas=1, requirepass="secret", sentinel_requirepass="secret")  # it gives all the same one
     old, new = bed.nodes(NAME)
-    with Tunnel(bed) as tunnel, Exporter(str(tunnel.addresses[NAME]), "secret") as exporter:
+    environ = dict(os.environ, SENTINEL_TUNNEL_SENTINEL_PASSWORD="secret")
+    with Tunnel(bed, environ=environ) as tunnel, Exporter(str(tunnel.addresses[NAME]), "secret") as exporter:
         wait_until(exporter.scrape, "the exporter does not answer")
         assert exporter.master() == str(old.port)
         sentinel = exporter.scrape("/scrape?target=redis://" + str(bed.sentinels[0].address))
