@@ -15,6 +15,7 @@ Function = t.TypeVar("Function", bound=t.Callable[..., t.Any])
 _STEPS = """\
 wrote %(count)d files with a new password in them below %(directory)s
 1. On each server, redis-server and redis-sentinel installed and stopped, there:
+     install -d -o redis -g redis -m 0750 /etc/redis
      install -o redis -g redis -m 0640 redis.conf sentinel.conf /etc/redis/
      install -m 0644 redis-server.service redis-sentinel.service \\
              /etc/systemd/system/
@@ -22,7 +23,7 @@ wrote %(count)d files with a new password in them below %(directory)s
      systemctl enable --now redis-server redis-sentinel
 2. On each host with an application, in %(application)s:
      install -m 0644 sentinel-tunnel.ini /etc/
-     install -o sentinel-tunnel -m 0600 sentinel-tunnel.pass /etc/
+     install -m 0600 sentinel-tunnel.pass /etc/      # -o USER: who runs it
      sentinel-tunnel run
 3. Before anybody depends on it, stop the master once, and see who follows:
      systemctl stop redis-server
