@@ -30,7 +30,7 @@ class Kind(t.NamedTuple):
 
 
 KINDS = {
-    ".py": Kind((sys.executable,), (sys.executable, "-c", "import redis")),
+    ".py": Kind((sys.executable, "-W", "ignore"), (sys.executable, "-c", "import redis")),
     ".js": Kind(("node",), ("node", "-e", "require('ioredis')")),
     ".php": Kind(("php",), ("php", "-r", "exit(class_exists('Redis') ? 0 : 1);")),
     ".rb": Kind(("ruby",), ("ruby", "-e", "require 'redis'")),

@@ -86,7 +86,10 @@ def _sees_all(server: Server) -> bool:
 
 
 def _follows(server: Server, master: str) -> bool:
-    role = server.redis.cli("ROLE")
+    try:
+        role = server.redis.cli("ROLE")
+    except OSError:  # Sentinel ends all connections to a node that it turns round
+        return False
     return role[0] == "slave" and (role[1], role[3]) == (master, "connected")
 
 
