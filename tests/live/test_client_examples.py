@@ -139,9 +139,10 @@ def _through_a_failover(bed: Bed, running: t.Mapping[str, Example]) -> t.Dict[st
 
 
 def _wait(running: t.Mapping[str, Example], numbers: t.Mapping[str, int]) -> None:
-    """Wait until each has written its number; who does not, is told by its own test."""
+    """Wait until each has written its number or ended; who did not write it is told by its own test."""
     try:
-        wait_until(lambda: all(example.written() >= numbers[name] for name, example in running.items()), "", 60)
+        wait_until(lambda: all(example.written() >= numbers[name] or example.process.poll() is not None
+                               for name, example in running.items()), "", 60)
     except AssertionError:
         pass
 
