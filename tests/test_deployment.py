@@ -96,7 +96,7 @@ def test_a_directory_that_cannot_be(host: Host) -> None:
     """The path and the reason, nothing else."""
     (host.directory / "file").write_text("")
     assert host.fail("init", "--deployment", *HOSTS, "--directory", "file") == (
-        1, "error: file/192.168.1.10: Not a directory\n")
+        1, "error: file: File exists\n")
 
 
 def test_words_without_their_option(host: Host) -> None:

@@ -47,6 +47,11 @@ class Unit(Node):
         assert found, "%s starts nothing" % unit
         self._conf = found.group(1)
 
+    def start(self) -> None:
+        super().start()
+        if self.port == 6379:  # not 5 s of waiting for more replicas with each first copy
+            self.cli("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+
     def conf(self) -> str:
         """Return its configuration as it is now."""
         return pathlib.Path(self._conf).read_text("ascii")
@@ -106,15 +111,20 @@ def _set(address: Address, password: str, value: str) -> t.Any:
 
 
 def _start(servers: t.Sequence[Server]) -> None:
-    """Start all as systemd would; Sentinels then look more often than their files say, and the test is short."""
+    """Start all as systemd would, and wait until each sees the others."""
     for server in servers:
         server.redis.start()
     wait_until(lambda: all(_follows(server, servers[0].redis.host) for server in servers[1:]), "no replication")
     for server in servers:
         server.sentinel.start()
     wait_until(lambda: all(_sees_all(server) for server in servers), "the Sentinels do not see all", 60)
+
+
+def _hurry(servers: t.Sequence[Server]) -> None:
+    """Have the Sentinels call a node down sooner than their files say, so that the test is short."""
     for server in servers:
-        assert server.sentinel.cli("SENTINEL", "SET", NAME, "down-after-milliseconds", int(1000 * FACTOR)) == "OK"
+        for option, value in (("down-after-milliseconds", 1000), ("failover-timeout", 4000)):
+            assert server.sentinel.cli("SENTINEL", "SET", NAME, option, int(value * FACTOR)) == "OK"
 
 
 @needs(6, 0)
@@ -132,6 +142,10 @@ def test_the_deployment_as_it_is_written(servers: t.List[Server], tmp_path: path
         tunnel.wait_ready()
         assert _set(address, password, "before") == "OK"
         _ask_the_doctor(config)
+        first.restart()  # before anybody calls it down
+        assert first.role() == "master" and first.cli("GET", "key") == "before"  # else its replicas were empty now
+        wait_until(lambda: all(_follows(server, first.host) for server in servers[1:]), "the replicas do not follow")
+        _hurry(servers)
         first.kill()
         wait_until(lambda: _set(address, password, "after"), "nothing can be written after the failover", 60)
     master, = [server for server in servers[1:] if server.redis.role() == "master"]
@@ -142,7 +156,8 @@ def test_the_deployment_as_it_is_written(servers: t.List[Server], tmp_path: path
     first.restart()
     wait_until(lambda: _follows(servers[0], master.redis.host), "the former master does not follow again")
     assert first.cli("GET", "key") == "after"
-    assert "SENTINEL" not in first.log() and "Failed" not in servers[1].sentinel.log()
+    written = "".join(server.redis.log() for server in servers)  # of its Sentinel, too
+    assert "CONFIG REWRITE executed" in written and not re.search("REWRITE failed|not able to save", written)
 
 
 def _as_cron(directory: pathlib.Path) -> t.Tuple[int, str]:
