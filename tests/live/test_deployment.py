@@ -11,7 +11,6 @@ import pytest
 from st.address import Address
 from st.cli.main import program
 from tests.live.node import Node, SentinelNode, free_port
-from tests.live.servers import needs
 from tests.live.talk import Talk
 from tests.live.tunnel import run_once
 from tests.programs import Program
@@ -127,7 +126,6 @@ def _hurry(servers: t.Sequence[Server]) -> None:
             assert server.sentinel.cli("SENTINEL", "SET", NAME, option, int(value * FACTOR)) == "OK"
 
 
-@needs(6, 0)
 def test_the_deployment_as_it_is_written(servers: t.List[Server], tmp_path: pathlib.Path) -> None:
     """Replicas follow, a failover is survived, and the former master comes back as a replica, twice."""
     made = tmp_path / "made" / "application"
