@@ -1,4 +1,5 @@
 """Files that are made from others: `python -m tests.made_files` makes them again, tests/test_in_step.py compares."""
+import functools
 import pathlib
 import typing as t
 
@@ -8,12 +9,14 @@ from st.cli.main import program
 from st.config.environment import PREFIX
 from st.config.table import PROCESS, SETTINGS, TUNNEL
 from st.printed.crontab import crontab
+from st.printed.deployment import deployment_files
 from st.printed.rotation import rotation
 from st.printed.unit import Service, unit
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMMAND = "/usr/local/bin/sentinel-tunnel"
 CONFIG = "/etc/sentinel-tunnel.ini"
+GUIDE = ("192.168.1.10", "192.168.1.11", "192.168.1.12")
 ANY_SYSTEMD = 9999  # older ones log a line that they do not know, and go on
 
 HEAD = """\
@@ -68,6 +71,15 @@ def _unit() -> str:
                         drain=3.0, control=True, log_file=None, reads=(), writes=()))
 
 
+def _deployment() -> t.Dict[str, t.Callable[[], str]]:
+    """Return what makes the files of conf/redis: of the master, of one replica, and of a host with an application."""
+    files = deployment_files(GUIDE, "PUT-A-LONG-PASSWORD-HERE")
+    chosen = {"conf/redis/" + path.split("/")[1]: path for path in files if path.startswith(GUIDE[0])}
+    chosen["conf/redis/replica.conf"] = GUIDE[1] + "/redis.conf"
+    chosen.update({"conf/redis/" + name: "application/" + name for name in ("sentinel-tunnel.ini", "crontab")})
+    return {name: functools.partial(files.__getitem__, path) for name, path in chosen.items()}
+
+
 MADE = {
     "docs/settings.md": settings_page,
     "conf/sentinel-tunnel.service": _unit,
@@ -76,6 +88,7 @@ MADE = {
     "st/printed/prometheus-alerts.yml": lambda: (ROOT / "conf" / "prometheus-alerts.yml").read_text("utf-8"),
     "st/printed/grafana-dashboard.json": lambda: (ROOT / "conf" / "grafana-dashboard.json").read_text("utf-8"),
 }  # type: t.Dict[str, t.Callable[[], str]]
+MADE.update(_deployment())
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ from st.config.table import SETTINGS
 from tests.made_files import MADE, ROOT, option_name, options_of
 
 COMMANDS = (ROOT / "docs" / "commands.md").read_text("ascii")
-PROSE = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "conf").iterdir())]
+PROSE = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")),
+         *sorted(path for path in (ROOT / "conf").rglob("*") if path.is_file())]
 OTHER_VARIABLES = {CONFIG, TUNNELS, REQUIRE_MASTER, *TOLD}
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import typing as t
+import zipfile
 
 import pytest
 
@@ -56,6 +57,18 @@ def test_what_a_systemd_does_not_know_is_left_out() -> None:
     settings = [{line.split("=")[0] for line in text.splitlines() if re.match(r"[A-Z]\w+=", line)}
                 for text in (oldest, later)]
     assert settings[0] < settings[1]
+
+
+def test_one_file_unpacks_itself_where_the_service_may_write(tmp_path: pathlib.Path) -> None:
+    """Its user has no home; what the file has unpacked for us is none of the service's."""
+    host = Host(tmp_path)
+    usual, (first, rest) = host.run("print", "unit", "-c", host.write()), host.command.read_bytes().split(b"\n", 1)
+    with zipfile.ZipFile(str(host.command), "w") as file:
+        file.writestr("__main__.py", rest)
+    host.command.write_bytes(first + b"\n" + host.command.read_bytes())
+    line = "\nEnvironment=SHIV_ROOT=/var/lib/sentinel-tunnel\n"
+    assert line in host.run("print", "unit", "-c", host.write()) and line not in usual
+    assert "StateDirectory=sentinel-tunnel" in unit(SERVICE._replace(systemd=235, bundle=True))
 
 
 def test_the_unit_protects_what_is_not_in_use() -> None:

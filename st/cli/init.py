@@ -5,6 +5,7 @@ import typing as t
 
 import click
 
+from st.cli.deployment import deployment_options, wants_deployment, write_deployment
 from st.cli.options import Chosen, common_options
 from st.cli.sentinels import asker, master_row, with_all_masters
 from st.config import Loaded, Settings, parse, to_ini
@@ -26,14 +27,25 @@ LOGINS = ("sentinel_user", "sentinel_password_file", "sentinel_password_env",
 
 
 @click.command(name="init", short_help="Write a configuration from what a Sentinel knows.")
+@deployment_options
 @common_options
 @click.pass_context
-def init(context: click.Context) -> None:
+def init(context: click.Context, deployment: bool, directory: t.Optional[str], hosts: t.Tuple[str, ...]) -> None:
     """Ask a Sentinel, and print a configuration: all Sentinels that it names, and a port for each master.
 
     Ports count up from --port, in the order of the names. Other options are written too; passwords are not, but the
     files that hold them. For example: sentinel-tunnel init -s 10.0.0.11 > sentinel-tunnel.ini
+
+    With --deployment ADDRESS ADDRESS ADDRESS it asks nobody, and writes all files of a new deployment: Redis, Sentinel
+    and tunnel, with a new password.
     """
+    if wants_deployment(deployment, directory, hosts):
+        write_deployment(hosts, directory)
+    else:
+        _ask_and_print(context)
+
+
+def _ask_and_print(context: click.Context) -> None:
     chosen = context.ensure_object(Chosen)
     if chosen.config is not None:
         raise click.UsageError("init writes a configuration, and reads none: give it a Sentinel with -s HOST")

@@ -4,10 +4,13 @@ import pkgutil
 import re
 import sys
 import typing as t
+import zipfile
 
 import click
 
+from st import __version__
 from st.address import is_path
+from st.cli.manual import manual_page
 from st.cli.options import Chosen, common_options, load_settings
 from st.cli.program import Commands
 from st.config import Loaded
@@ -43,14 +46,15 @@ def print_unit(context: click.Context, user: t.Optional[str]) -> None:
     """Print a systemd unit."""
     loaded, config = _configuration(context)
     settings, command, user = loaded.settings, _command(), user or service_user()
-    reads = (command[0], config, sys.executable, sys.prefix, sys.base_prefix, __file__)
+    bundle = zipfile.is_zipfile(command[0])
+    reads = (command[0], config, sys.executable, sys.prefix, sys.base_prefix, *(() if bundle else (__file__,)))
     chosen = (settings.control, settings.lock, settings.history_file, settings.pid_file, settings.log_file)
     sockets = [place for tunnel in settings.tunnels for place in tunnel.listen if is_path(place)]
     writes = [path for path in (*chosen, *sockets) if path and os.path.isabs(path)]
     _print(unit(Service(
         command=command, config=config, user=user, has_user=has_user(user), systemd=systemd_version(),
         drain=settings.drain, control=settings.control != "off", log_file=settings.log_file,
-        reads=tuple(map(os.path.realpath, reads)), writes=tuple(map(os.path.realpath, writes)))))
+        reads=tuple(map(os.path.realpath, reads)), writes=tuple(map(os.path.realpath, writes)), bundle=bundle)))
 
 
 @print_files.command(name="cron")
@@ -99,6 +103,16 @@ def print_completion(shell: t.Optional[str]) -> None:
     if found is None:
         raise click.UsageError("$SHELL is %r: name one of %s" % (os.environ.get("SHELL", ""), ", ".join(SHELLS)))
     _print(completion(_command(), found, os.environ))
+
+
+@print_files.command(name="man")
+@click.pass_context
+def print_man(context: click.Context) -> None:
+    """Print the manual page.
+
+    To read it: sentinel-tunnel print man | man -l -
+    """
+    _print(manual_page(t.cast(click.Group, context.find_root().command), __version__))
 
 
 def _configuration(context: click.Context) -> t.Tuple[Loaded, str]:

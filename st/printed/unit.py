@@ -56,7 +56,7 @@ LimitNOFILE=65536
 RuntimeDirectory=sentinel-tunnel
 %(preserve)s# The history of switches.
 %(state)s
-# A command of on_failover runs with all of this, too.
+%(unpacks)s# A command of on_failover runs with all of this, too.
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
@@ -67,6 +67,12 @@ PrivateDevices=yes
 %(newer)s
 [Install]
 WantedBy=multi-user.target
+"""
+
+_UNPACKS = """\
+# The one file unpacks itself when it is started for the first time.
+Environment=SHIV_ROOT=/var/lib/sentinel-tunnel
+
 """
 
 _NO_STATE_DIRECTORY = """\
@@ -88,6 +94,7 @@ class Service(t.NamedTuple):
     log_file: t.Optional[str]
     reads: t.Tuple[str, ...]  # further paths that it needs; no links
     writes: t.Tuple[str, ...]
+    bundle: bool = False  # the command is one file, made by scripts/bundle
 
 
 def unit(service: Service) -> str:
@@ -104,6 +111,7 @@ def unit(service: Service) -> str:
         "stop": max(30, math.ceil(service.drain + STOP_SLACK)),
         "preserve": "RuntimeDirectoryPreserve=yes\n" if keeps else "",
         "state": "StateDirectory=sentinel-tunnel\n" if keeps else _NO_STATE_DIRECTORY % user,
+        "unpacks": _UNPACKS if service.bundle else "",
         "home": _protect_home(service), "tmp": "no" if _any_below(_TEMPORARY, _all_paths(service)) else "yes",
         "newer": "".join(line + "\n" for line in known),
     }

@@ -24,13 +24,20 @@ class Talk:
             self._socket = tls.wrap_socket(self._socket, server_hostname=address[0])  # closes it when it fails
         self._reader = hiredis.Reader(encoding="utf-8", errors="surrogateescape")
         if password:
-            self.call("AUTH", password)
+            self._log_in(password)
 
     def __enter__(self) -> "Talk":
         return self
 
     def __exit__(self, *exc: t.Any) -> None:
         self.close()
+
+    def _log_in(self, password: str) -> None:
+        try:
+            self.call("AUTH", password)
+        except (OSError, hiredis.ReplyError):  # nobody has this object yet, who could close it
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connection."""

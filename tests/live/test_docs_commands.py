@@ -1,0 +1,130 @@
+"""Every command in the pages for users, run one after the other as a reader would, with real servers."""
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import typing as t
+
+import pytest
+
+from tests.installed import Host
+from tests.live.bed import Bed
+from tests.live.node import free_port
+from tests.programs import ROOT, own_places
+from tests.test_docs_sentinel import existing_tests
+from tests.waiting import FACTOR, wait_until
+
+PAGES = sorted(str(path.relative_to(ROOT)) for path in pathlib.Path(ROOT, "docs").rglob("*.md")
+               if "```sh\n" in path.read_text("utf-8"))
+# Commands whose own tests run them, since they take long or need the source.
+ELSEWHERE = {
+    "python3 -m venv ./tunnel": "tests/live/test_program.py::test_installed_command",
+    "./tunnel/bin/pip install .": "tests/live/test_program.py::test_installed_command",
+    "./tunnel/bin/sentinel-tunnel --version": "tests/live/test_program.py::test_installed_command",
+    "scripts/bundle": "tests/live/test_bundle.py::test_one_file_is_enough",
+    "scripts/deb": "tests/test_deb.py::test_the_package_runs",
+}
+CONFIGURATION = """\
+[sentinel-tunnel]
+sentinels = 10.0.0.11, 10.0.0.12, 10.0.0.13
+http = 127.0.0.1:9479
+[tunnel:cache]
+port = 6380
+[tunnel:sessions]
+port = 6379
+"""
+ORIGINAL = """\
+{"Sentinels_addresses_list": ["10.0.0.11", "10.0.0.12"],
+ "Databases": [{"Name": "sessions", "Local_port": "6379"}, {"Name": "cache", "Local_port": "6380"}]}
+"""
+
+
+class Reader:
+    """Somebody who types what a page says, on a host where its addresses are those of a real deployment."""
+
+    def __init__(self, directory: pathlib.Path, bed: Bed) -> None:
+        self._directory = directory
+        self._host = Host(directory)
+        self._replaced = {"10.0.0.1%d" % number: str(each.address) for number, each in enumerate(bed.sentinels, 1)}
+        self._replaced.update({port: str(free_port()) for port in ("6379", "6380", "9479")})
+        self._replaced["26379"] = str(bed.sentinels[0].port)
+        self._environ = dict(self._host.environ, **own_places(str(directory)))
+        self.write("sentinel-tunnel.ini", CONFIGURATION)
+        self.write("config.json", ORIGINAL)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file that a page shows."""
+        (self._directory / name).write_text(self._here(text))
+
+    def type(self, line: str) -> None:
+        """Run a command, which must succeed; what stays in the foreground is ended once it has a master."""
+        words = shlex.split(self._here(line))
+        if not shutil.which(words[0], path=self._environ["PATH"]):
+            pytest.skip("needs %s" % words[0])
+        if words[:2] == ["sentinel-tunnel", "run"] or "config.json" in words[1:2]:
+            return self._in_the_foreground(words)
+        done = subprocess.run(["bash", "-c", self._here(line)], env=self._environ, cwd=str(self._directory),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=90 * FACTOR)
+        told = done.stdout.decode("ascii")
+        assert done.returncode == 0 and not re.search("^(error|ERR|NOAUTH)", told, re.MULTILINE), line + "\n" + told
+
+    def stop(self) -> None:
+        """End what runs in the background."""
+        subprocess.check_call(["sentinel-tunnel", "stop"], env=self._environ, cwd=str(self._directory),
+                              timeout=60 * FACTOR)
+
+    def _in_the_foreground(self, words: t.Sequence[str]) -> None:
+        environ = dict(self._environ, SENTINEL_TUNNEL_PORT=str(free_port()))  # others have 6379
+        with open(str(self._directory / "output"), "w+") as output:
+            process = subprocess.Popen(words, env=environ, cwd=str(self._directory), stdin=subprocess.DEVNULL,
+                                       stdout=output, stderr=subprocess.STDOUT)
+            try:
+                wait_until(lambda: _text(output).count("  ready\n") >= 2 or process.poll() is not None, "no master")
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60 * FACTOR) == 0, _text(output)
+            finally:
+                process.kill()
+                process.wait()
+
+    def _here(self, text: str) -> str:
+        known = "|".join(map(re.escape, self._replaced))
+        return re.sub(r"(?<![\d.])(?:%s)(?!\d)" % known, lambda found: self._replaced[found.group()], text)
+
+
+def _text(file: t.TextIO) -> str:
+    file.seek(0)
+    return file.read()
+
+
+@pytest.fixture(scope="module")
+def bed() -> t.Iterator[Bed]:
+    """The deployment of which the pages tell."""
+    with Bed(names=("cache", "sessions"), replicas=1) as bed:
+        yield bed
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_of_a_page_works(bed: Bed, tmp_path: pathlib.Path, name: str) -> None:
+    """In their order, with the configuration that the page shows before them, if it shows one."""
+    text = pathlib.Path(ROOT, name).read_text("utf-8")
+    reader = Reader(tmp_path, bed)
+    try:
+        for kind, block in re.findall(r"^```(sh|ini)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            if kind == "ini":
+                reader.write("sentinel-tunnel.ini", block)
+            for line in block.splitlines() if kind == "sh" else ():
+                if line not in ELSEWHERE:
+                    reader.type(line)
+    finally:
+        reader.stop()
+
+
+def test_what_is_run_elsewhere_is_run_there() -> None:
+    """The tests that are named exist, and no command is excused that no page has."""
+    there = {"%s::%s" % (path, name) for path, names in existing_tests().items() for name in names}
+    assert set(ELSEWHERE.values()) <= there
+    lines = {line for name in PAGES for line in pathlib.Path(ROOT, name).read_text("utf-8").splitlines()}
+    assert set(ELSEWHERE) <= lines
