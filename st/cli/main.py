@@ -8,6 +8,7 @@ import click
 
 from st import __version__
 from st.cli.commands import check, convert
+from st.cli.doctor import doctor
 from st.cli.ensure import ensure
 from st.cli.options import common_options
 from st.cli.printing import print_files
@@ -33,7 +34,7 @@ def program(context: click.Context) -> None:
 
 
 for command in (run, ensure, stop, reload, wait, status, clients, history,
-                check, resolve, list_masters, convert, print_files):
+                check, resolve, list_masters, doctor, convert, print_files):
     program.add_command(command)
 
 
