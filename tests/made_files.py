@@ -10,6 +10,7 @@ from st.config.table import PROCESS, SETTINGS, TUNNEL
 from st.printed.crontab import crontab
 from st.printed.rotation import rotation
 from st.printed.unit import Service, unit
+from tests.made_doctor import doctor_page
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMMAND = "/usr/local/bin/sentinel-tunnel"
@@ -70,6 +71,7 @@ def _unit() -> str:
 
 MADE = {
     "docs/settings.md": settings_page,
+    "docs/doctor.md": doctor_page,
     "conf/sentinel-tunnel.service": _unit,
     "conf/crontab": lambda: crontab((COMMAND,), CONFIG),
     "conf/logrotate": lambda: rotation("/var/log/sentinel-tunnel.log", None),

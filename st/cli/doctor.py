@@ -7,7 +7,7 @@ import click
 
 from st.cli.options import common_options, load_settings
 from st.cli.program import explain
-from st.cli.sentinels import asker
+from st.cli.sentinels import asker, node_credentials
 from st.config import Loaded
 from st.doctor.examine import examine
 from st.doctor.host import look_at_host
@@ -15,7 +15,6 @@ from st.doctor.look import Plan, look
 from st.doctor.report import UNKNOWN, as_json, as_nagios, as_text, nagios_line
 from st.errors import SentinelTunnelError
 from st.sentinel.answers import Credentials
-from st.tls import client_context
 
 
 @click.command(name="doctor", short_help="What is wrong with the live deployment, and the fix.")
@@ -60,9 +59,7 @@ def _plan(loaded: Loaded, name: t.Optional[str], write_test: bool) -> Plan:
     names = (meant,) if meant is not None else tuple(sorted(tunnels))
 
     def of_nodes(master: str) -> Credentials:
-        tunnel = tunnels.get(master, loaded.template)
-        terms = tunnel.tls_terms
-        return Credentials(tunnel.redis_user, tunnel.redis_password, terms and client_context(terms))
+        return node_credentials(tunnels.get(master, loaded.template))
 
     return Plan(whom.sentinels, names, whom.credentials, of_nodes, whom.translate, settings.discover, write_test)
 

@@ -25,6 +25,12 @@ def asker(settings: Settings) -> Asker:
     return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
 
 
+def node_credentials(tunnel: TunnelSettings) -> Credentials:
+    """Return how we come to the nodes of a tunnel."""
+    terms = tunnel.tls_terms
+    return Credentials(tunnel.redis_user, tunnel.redis_password, terms and client_context(terms))
+
+
 @click.command(name="resolve", short_help="Ask the Sentinels for the address of a master.")
 @click.argument("name", metavar="NAME")
 @click.option("--verify", is_flag=True, help="connect to the master too, and ask for its role")
@@ -72,6 +78,4 @@ def _row(whom: Asker, reports: t.Sequence[Report], name: str, fields: t.Mapping[
 
 
 def _prober(tunnel: TunnelSettings, address: Address) -> Prober:
-    terms = tunnel.tls_terms
-    credentials = Credentials(tunnel.redis_user, tunnel.redis_password, terms and client_context(terms))
-    return Prober(tunnel.name, address, credentials, tunnel.connect_timeout)
+    return Prober(tunnel.name, address, node_credentials(tunnel), tunnel.connect_timeout)

@@ -5,7 +5,7 @@ from st.address import Address
 from st.deadline import Deadline
 from st.doctor.ask_sentinel import read_info
 from st.doctor.trouble import trouble_of
-from st.doctor.values import Fields, Login, NodeSeen
+from st.doctor.values import Login, NodeSeen
 from st.errors import PeerError
 from st.secret import Secret
 from st.sentinel.answers import Credentials
@@ -45,7 +45,7 @@ def _converse(conversation: Conversation, seen: NodeSeen, credentials: Credentia
     commands: t.List[Command] = [["INFO"]]
     commands += [["CONFIG", "GET", word] for word in WANTED]
     info, *replies = conversation.ask(commands, deadline)
-    closed = next((str(reply) for reply in replies if isinstance(reply, ReplyError)), "")
+    closed = next((refusal_of_auth(reply) for reply in replies if isinstance(reply, ReplyError)), "")
     config = _read_config(replies)
     login = Login(*(Secret(config.pop(name, "")) for name in SECRET[:2]), masteruser=config.pop(SECRET[2], ""))
     logged_in = bool(auth) and not isinstance(auth_reply, ReplyError)

@@ -65,12 +65,14 @@ def _converse(conversation: Conversation, seen: SentinelSeen, questions: Questio
     listed = tuple(sorted(fields["name"] for fields in _all_fields(masters) or () if fields.get("name")))
     names = questions.names or listed[:MOST_NAMES + 1]
     told = {name: _ask_of(conversation, name, questions.patience) for name in names}
-    denied = [each.refused.get("GET-MASTER-ADDR-BY-NAME", "") for each in told.values()]
+    denied = [each.refused["GET-MASTER-ADDR-BY-NAME"] for each in told.values()
+              if "GET-MASTER-ADDR-BY-NAME" in each.refused]
     return seen._replace(
-        trouble=refusal(denied[0], auth_reply) if any(denied) else None,
+        trouble=refusal(denied[0], auth_reply) if denied else None,
         myid=text(myid) if isinstance(myid, bytes) else "", told=told,
         info=dict(read_info(server), **read_info(sentinel)), ping=_ping(conversation, questions.patience),
-        masters=listed, lists_masters=isinstance(masters, list), written=_write(conversation) if questions.write_test else "")
+        masters=listed, lists_masters=isinstance(masters, list),
+        written=_write(conversation) if questions.write_test else "")
 
 
 def _trouble(masters: Reply, auth_reply: Reply) -> t.Optional[Trouble]:
@@ -89,7 +91,8 @@ def _ask_of(conversation: Conversation, name: str, patience: float) -> Told:
     refused = {word: str(reply) for word, reply in replies.items() if isinstance(reply, ReplyError)}
     named = replies["GET-MASTER-ADDR-BY-NAME"]
     quorum = refused.pop("CKQUORUM", "") if refused.get("CKQUORUM", "").startswith("NOQUORUM") else ""
-    return Told(address=_address(named), unknown=named is None or refused.get("MASTER", "").startswith("ERR No such"),
+    unknown = named is None or refused.get("MASTER", "").startswith("ERR No such")
+    return Told(address=_address(named), unknown=unknown,
                 fields=pairs(replies["MASTER"]), replicas=_all_fields(replies["REPLICAS"]),
                 sentinels=_all_fields(replies["SENTINELS"]), quorum=quorum or _plain(replies["CKQUORUM"]),
                 cache=_cached(replies["INFO-CACHE"]), refused=refused)
@@ -135,5 +138,3 @@ def _ping(conversation: Conversation, patience: float) -> float:
 def _write(conversation: Conversation) -> str:
     """Let it write its configuration, which it does by itself at every change; return what it said."""
     return text(conversation.ask([["SENTINEL", "FLUSHCONFIG"]], Deadline(WRITE_PATIENCE))[0])
-
-

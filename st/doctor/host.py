@@ -52,9 +52,9 @@ def _look_at_ports(tunnels: t.Sequence[TunnelSettings], running: t.Optional[int]
             if error is None or not isinstance(place, Address):
                 continue
             holder = holder_of(place) if error.errno == errno.EADDRINUSE else None
-            if holder is not None and holder.pid in (1, running):  # systemd may hold it for us
+            if holder is not None and holder.pid is not None and holder.pid in (1, running):  # systemd holds it for us
                 continue
-            why = "%s: %s%s" % (place, error.strerror, ": %s" % holder if holder else "")
+            why = "%s: %s%s" % (place, error.strerror, ": %s" % (holder,) if holder else "")
             if running is not None and (holder is None or holder.pid is None):
                 unknown.append("whose %s is: %s" % (place, holder or "nobody tells"))
             else:
@@ -79,7 +79,7 @@ def _bind(place: Place) -> t.Optional[OSError]:
 def _look_at_file(path: str, seen: HostSeen) -> HostSeen:
     """Add what is wrong with a file that the program would write."""
     folder = os.path.dirname(path)
-    if os.access(path, os.W_OK) or (not os.path.lexists(path) and os.access(folder, os.W_OK)):
+    if _may_write(path) or (not os.path.lexists(path) and _may_write(folder)):
         return seen
     if not os.path.isdir(folder):
         return seen._replace(unwritable=seen.unwritable + ("%s: there is no directory %s" % (path, folder),))
@@ -88,6 +88,10 @@ def _look_at_file(path: str, seen: HostSeen) -> HostSeen:
         text = "%s: belongs to user %s: run doctor as the user who runs the program" % (path, _user(owner))
         return seen._replace(unknown=seen.unknown + (text,))
     return seen._replace(unwritable=seen.unwritable + ("%s: permission denied" % path,))
+
+
+def _may_write(path: str) -> bool:
+    return os.access(path, os.W_OK, effective_ids=True)
 
 
 def _user(uid: int) -> str:

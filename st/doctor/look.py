@@ -28,6 +28,7 @@ class Plan(t.NamedTuple):
     translate: t.Callable[[Address], Address]  # the address map
     discover: bool = True
     write_test: bool = False
+    patience: float = PATIENCE
     again_after: float = AGAIN_AFTER
 
 
@@ -52,7 +53,7 @@ def look(plan: Plan, host: HostSeen, wait: t.Callable[[float], None] = time.slee
 
 
 def _ask_sentinels(plan: Plan, addresses: t.Sequence[Address]) -> t.Tuple[SentinelSeen, ...]:
-    questions = Questions(plan.names, plan.credentials, PATIENCE, plan.write_test)
+    questions = Questions(plan.names, plan.credentials, plan.patience, plan.write_test)
     outcomes = ask_each(addresses, lambda address: look_at_sentinel(address, questions), LONGEST)
     return tuple(SentinelSeen(address, trouble=Trouble(SILENT, str(outcome))) if isinstance(outcome, PeerError)
                  else outcome for address, outcome in outcomes.items())
@@ -81,7 +82,7 @@ def _ask_nodes(plan: Plan, seen: Seen) -> t.Dict[Address, NodeSeen]:
     credentials = {name: plan.of_nodes(name) for name in seen.names}  # made here: a file may be missing
 
     def ask(address: Address) -> NodeSeen:
-        return look_at_node(address, plan.translate(address), credentials[owners[address]], PATIENCE)
+        return look_at_node(address, plan.translate(address), credentials[owners[address]], plan.patience)
 
     outcomes = ask_each(wanted, ask, LONGEST)
     return {address: NodeSeen(address, plan.translate(address), trouble=Trouble(SILENT, str(outcome)))

@@ -45,7 +45,7 @@ def as_nagios(examined: Examined, seen: Seen) -> t.Tuple[int, str]:
     code = 2 if examined.count(PROBLEM) else 1 if examined.count(WARNING) else 0
     told = "; ".join("%s %s: %s" % (finding.id, finding.about, finding.title) for finding in examined.findings
                      if finding.severity != NOTE)
-    data = "problems=%d;;1 warnings=%d;1 notes=%d sentinels=%d names=%d time=%.2fs" % (
+    data = "problems=%d;;0 warnings=%d;0 notes=%d sentinels=%d names=%d time=%.2fs" % (
         examined.count(PROBLEM), examined.count(WARNING), examined.count(NOTE), len(voices(seen.sentinels)),
         len(seen.names), seen.seconds)
     return code, "%s | %s" % (nagios_line(code, _summary(examined) + (": " + told if told else "")), data)

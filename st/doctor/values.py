@@ -94,6 +94,11 @@ class NodeSeen(t.NamedTuple):
     config: t.Optional[Fields] = None  # some of CONFIG GET; None: refused
     login: t.Optional[Login] = None
 
+    @property
+    def why_closed(self) -> str:
+        """Why it did not tell something."""
+        return "it cannot be asked" if self.trouble else self.closed or "it does not tell"
+
 
 class HostSeen(t.NamedTuple):
     """This host and the configuration: each a sentence that is ready to be told."""

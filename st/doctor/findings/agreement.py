@@ -9,8 +9,8 @@ from st.wire.role import MASTER, SENTINEL, UNKNOWN
 MASTERS = Kind("D06", PROBLEM, "the Sentinels name different masters",
                "who asks one of them writes where others do not read; the tunnel takes the highest epoch, then the "
                "majority",
-               "on those that are wrong: SENTINEL REMOVE {about}, then SENTINEL MONITOR {about} <ip> <port> <quorum> and "
-               "its settings; before that see that the Sentinels reach each other (D04, D08)")
+               "see that the Sentinels reach each other (D04, D08); then, on those that are wrong: SENTINEL REMOVE "
+               "{about}, SENTINEL MONITOR {about} <ip> <port> <quorum>, and the settings of the others")
 SETTINGS = Kind("D06", WARNING, "{field} differs between the Sentinels",
                 "the same trouble is judged in different ways: SENTINEL SET changes the Sentinel it is said to, alone",
                 "on those that are wrong: SENTINEL SET {about} {field} <value>")
@@ -20,8 +20,8 @@ EPOCHS = Kind("D06", WARNING, "{sentinels} did not hear of the last failover",
               "sentinel.conf (D10)")
 NOT_MASTER = Kind("D16", PROBLEM, "{master} is named as master, and says it is {role}",
                   "no client can write there; somebody changed the role by hand, or a failover was cut short",
-                  "find the one that is master (ROLE on each); then on this one: REPLICAOF NO ONE, or SENTINEL FAILOVER "
-                  "{about}")
+                  "find the one that is master (ROLE on each); then on this one: REPLICAOF NO ONE, or on a Sentinel: "
+                  "SENTINEL FAILOVER {about}")
 
 _SETTINGS = ("quorum", "down-after-milliseconds", "failover-timeout", "parallel-syncs")  # of SENTINEL SET
 

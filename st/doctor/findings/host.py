@@ -2,7 +2,7 @@
 import typing as t
 
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
-from st.doctor.values import Case, Seen, number
+from st.doctor.values import Case, Fields, Seen, number
 
 NEARLY_FULL = Kind("D18", PROBLEM, "{node} has room for {left} more clients", "soon every new client is turned away",
                    "raise maxclients there, and find out who opens so many connections (CLIENT LIST)")
@@ -27,8 +27,8 @@ def room(case: Case) -> t.Iterator[Result]:
     node = case.master
     infos = ([node.info] if node else []) + [teller.told.cache for teller in case.first]
     config = (node.config if node else None) or {}
-    clients = next((found for found in (number(info, "connected_clients") for info in infos) if found is not None), None)
-    most = number(config, "maxclients") or next(filter(None, (number(info, "maxclients") for info in infos)), None)
+    clients = _first(infos, "connected_clients")
+    most = number(config, "maxclients") or _first(infos, "maxclients")
     if clients is None or not most or node is None:
         yield Unchecked("D18", case.name, "neither the master nor a Sentinel tells how many clients it has room for")
         return
@@ -38,9 +38,13 @@ def room(case: Case) -> t.Iterator[Result]:
         yield kind.found(case.name, "connected_clients %d, maxclients %d" % (clients, most), **words)
     timeout = number(config, "timeout")
     if timeout is None:
-        yield Unchecked("D18", "timeout of %s" % case.name, node.closed or "the master cannot be asked")
+        yield Unchecked("D18", "timeout of %s" % case.name, node.why_closed)
     elif timeout:
         yield IDLE.found(case.name, "CONFIG GET timeout: %d" % timeout, timeout=timeout, **words)
+
+
+def _first(infos: t.Iterable[Fields], name: str) -> t.Optional[int]:
+    return next((found for found in (number(info, name) for info in infos) if found is not None), None)
 
 
 def this_host(seen: Seen) -> t.Iterator[Result]:

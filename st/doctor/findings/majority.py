@@ -7,7 +7,7 @@ from st.doctor.peers import at, known_as, peers
 from st.doctor.values import Case, Seen, number, voices
 from st.ops.tables import duration
 
-UNKNOWN = Kind("D02", PROBLEM, "no Sentinel monitors this name{hint}", "no client of this name can have a master",
+UNKNOWN = Kind("D02", PROBLEM, "no Sentinel monitors this name", "no client of this name can have a master",
                "write the name as the Sentinels have it, or on each: SENTINEL MONITOR {about} <ip> <port> <quorum>")
 PARTLY = Kind("D02", WARNING, "{sentinel} does not monitor this name",
               "it has no vote in its failovers, and cannot tell who is master",
@@ -47,8 +47,8 @@ def unknown(seen: Seen) -> t.Iterator[Result]:
         without = [each for each in answering if name not in each.told or each.told[name].unknown]
         teller = next((each.told[name] for each in answering if each not in without), None)
         if teller is None:
-            seen_there = "they monitor %s" % (", ".join(known) or "nothing that they tell")
-            yield UNKNOWN.found(name, seen_there, hint=did_you_mean(name, known))
+            seen_there = "they monitor %s%s" % (", ".join(known) or "nothing that they tell", did_you_mean(name, known))
+            yield UNKNOWN.found(name, seen_there)
             continue
         for sentinel in without:
             yield PARTLY.found(name, "%d of %d Sentinels monitor it" % (len(answering) - len(without), len(answering)),

@@ -14,10 +14,9 @@ _LESS = "this Sentinel counts for nothing here, and the tunnel does without it"
 _RIGHTS = ("on it: ACL SETUSER <user> +auth +hello +ping +role +sentinel|get-master-addr-by-name +sentinel|master "
            "+sentinel|masters +sentinel|myid +sentinel|replicas +sentinel|sentinels +subscribe")
 
-UNREACHABLE_KIND = Kind("D01", PROBLEM, "cannot be reached", _LESS,
-                        "see that it runs there; check address, port, firewall and DNS from this host")
 TROUBLES = {
-    UNREACHABLE: UNREACHABLE_KIND,
+    UNREACHABLE: Kind("D01", PROBLEM, "cannot be reached", _LESS,
+                      "see that it runs there; check address, port, firewall and DNS from this host"),
     SILENT: Kind("D01", PROBLEM, "does not answer", _LESS + ", after a time-out each time",
                  "look at its process there (stopped? swapping? a slow network?); restart it if it hangs"),
     PLAIN_REDIS: Kind("D01", PROBLEM, "is a plain Redis, no Sentinel", "it cannot tell who is master",
@@ -49,8 +48,8 @@ CLONED = Kind("D09", PROBLEM, "has the same id as {other}",
               "other one: SENTINEL RESET <name>")
 UNWRITABLE = Kind("D10", PROBLEM, "cannot write its sentinel.conf",
                   "after a restart it comes back with an old master, and failovers may end in the middle",
-                  "let its user write the file and the directory (chown redis: /etc/redis/sentinel.conf /etc/redis); in "
-                  "containers mount the directory, not the file")
+                  "let its user write the file and the directory (chown redis: /etc/redis /etc/redis/sentinel.conf); "
+                  "in containers mount the directory, not the file")
 CAME_BACK = Kind("D10", WARNING, "came back with an old state",
                  "it may not be able to write its sentinel.conf: what it learned is lost with each restart",
                  "let its user write the file and the directory; in containers mount the directory, not the file")
@@ -88,7 +87,8 @@ def cloned(seen: Seen) -> t.Iterator[Result]:
         if not sentinel.myid:
             yield Unchecked("D09", str(sentinel.address), "it does not tell its id: that begins with Redis 6.2")
         elif other is not sentinel:
-            yield CLONED.found(str(sentinel.address), "SENTINEL MYID is %s at both" % sentinel.myid, other=other.address)
+            seen_there = "SENTINEL MYID is %s at both" % sentinel.myid
+            yield CLONED.found(str(sentinel.address), seen_there, other=other.address)
 
 
 def writable(seen: Seen) -> t.Iterator[Result]:
@@ -137,6 +137,8 @@ def too_old(seen: Seen) -> t.Iterator[Result]:
             text = sentinel.info["redis_version"]
             yield OLD_SENTINEL.found(str(sentinel.address), "redis_version:%s" % text, version=text)
     for node in seen.nodes.values():
-        if () < version(node.info) < _FIRST_ROLE:
+        if not version(node.info):
+            yield Unchecked("D20", str(node.address), node.why_closed)
+        elif version(node.info) < _FIRST_ROLE:
             text = node.info["redis_version"]
             yield OLD_REDIS.found(str(node.address), "redis_version:%s" % text, version=text)

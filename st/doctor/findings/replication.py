@@ -11,7 +11,8 @@ from st.secret import Secret
 _OLD_DATA = "after the next failover this node holds old data and cannot be promoted"
 _AUTH = ("on {node}: CONFIG SET masterauth <password>; CONFIG REWRITE (and masteruser, with ACL users); the same on "
          "every node: each may become a replica")
-NO_MASTERAUTH = Kind("D11", PROBLEM, "{node} wants a password and has none for its master (masterauth)", _OLD_DATA, _AUTH)
+NO_MASTERAUTH = Kind("D11", PROBLEM, "{node} wants a password and has none for its master (masterauth)", _OLD_DATA,
+                     _AUTH)
 WRONG_MASTERAUTH = Kind("D11", PROBLEM, "{node} has a masterauth that is no other node's password", _OLD_DATA, _AUTH)
 NO_LINK = Kind("D11", PROBLEM, "{node} cannot follow the master (link down)", _OLD_DATA,
                "look at its log; mostly the password: " + _AUTH + "; else the network between the two")
@@ -39,7 +40,7 @@ def follows(case: Case) -> t.Iterator[Result]:
             told.add(node.address)
             yield kind.found(case.name, _login_seen(node, case), node=node.address)
         elif node.login is None:
-            yield Unchecked("D11", str(node.address), "it cannot be asked" if node.trouble else node.closed)
+            yield Unchecked("D11", str(node.address), node.why_closed)
     for address in sorted((lost_links(case.first) & lost_links(case.second)) - told):
         seen = "SENTINEL REPLICAS: master-link-status err, %s" % (
             "twice in %g s" % case.seen.again_after if case.seen.again else "once")
@@ -92,8 +93,8 @@ def _unfit(told: t.Sequence[Fields]) -> str:
 def cut_off(case: Case) -> t.Iterator[Result]:
     """D17: whether a master that is cut off from its replicas stops taking writes."""
     node = case.master
-    if node is None or node.trouble is not None or node.config is None:
-        yield Unchecked("D17", case.name, "the master cannot be asked" if node is None or node.trouble else node.closed)
+    if node is None or node.config is None:
+        yield Unchecked("D17", case.name, node.why_closed if node else "no master is named")
         return
     least = [value for name, value in node.config.items() if name.startswith("min-")]
     if least and all(value == "0" for value in least):
