@@ -20,10 +20,14 @@ password, more with it (`redis_password_file`).
 
 | option | does |
 |---|---|
-| `--json` | one line: `exit_code`, `problems`, `warnings`, `notes`, `findings` (`id`, `severity`, `about`, `title`, `seen`, `means`, `fix`), `unchecked` (`id`, `about`, `why`), `ok` (ids), `sentinels`, `names`, `seconds`, `version` |
+| `--json` | one line, see below |
 | `--nagios` | one line with performance data; exit code 0 well, 1 warnings, 2 problems, 3 could not look |
 | `--strict` | warnings too make the exit code 1 |
 | `--write-test` | lets each Sentinel write its sentinel.conf (`SENTINEL FLUSHCONFIG`), for D10 |
+
+The JSON has `version`, `exit_code`, `seconds`, `sentinels`, `names`, `problems`, `warnings`, `notes`, `findings`
+(each with `id`, `severity`, `about`, `title`, `seen`, `means`, `fix`), `unchecked` (`id`, `about`, `why`), and `ok`
+(ids).
 
 Exit codes: 0 no problem, 1 problems, 2 wrong usage, 77 no permission, 78 configuration wrong. Notes never
 count. In Nagios give the plugin 30 s: a second look takes 12.

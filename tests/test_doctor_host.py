@@ -38,7 +38,7 @@ def taken() -> t.Iterator[int]:
 def test_nothing_is_wrong(look: t.Callable[[str], HostSeen], tmp_path: pathlib.Path) -> None:
     """A free port, a socket's path, files that can be written."""
     seen = look("log_file = %s\n[tunnel:a]\nlisten = 127.0.0.1, %s\nport = 1\n" % (tmp_path / "log", tmp_path / "sock"))
-    assert seen.taken == seen.unwritable == seen.unknown == seen.warnings == ()
+    assert (seen.taken, seen.unwritable, seen.unknown, seen.warnings) == ((), (), (), ())
     assert seen.room >= 1 and seen.wanted is None and seen.limits.startswith("nofile ")
     assert not (tmp_path / "log").exists() and not (tmp_path / "sock").exists()
 
@@ -57,7 +57,7 @@ def test_ports_of_the_running_process(look: t.Callable[[str], HostSeen], taken: 
     assert look(lines).taken and look(lines).unwritable
     with Lock(str(tmp_path / "control.lock")):
         seen = look(lines)
-    assert seen.taken == seen.unwritable == ()
+    assert (seen.taken, seen.unwritable) == ((), ())
 
 
 def test_a_host_that_is_not_ours(look: t.Callable[[str], HostSeen]) -> None:

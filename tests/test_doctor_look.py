@@ -4,9 +4,10 @@ import time
 import typing as t
 
 from st.address import Address
+from st.doctor.case import case_of, voices
 from st.doctor.examine import examine
 from st.doctor.look import AGAIN_AFTER, Plan, look
-from st.doctor.values import HostSeen, Seen, case_of, voices
+from st.doctor.values import HostSeen, Seen
 from st.sentinel.answers import Credentials
 from tests.fakes import Monitored, Replica, World, silent_listener
 from tests.waiting import FACTOR
@@ -47,7 +48,8 @@ def test_hosts_that_are_silent_cost_their_time_once(world: World) -> None:
         for sentinel in world.sentinels:
             sentinel.replicas[NAME] += [Replica(each) for each in silent[:10]]
         started = time.monotonic()
-        seen = seen_of(world, sentinels=tuple(Address(*seed) for seed in world.seeds) + tuple(silent[10:]), patience=0.5)
+        seeds = [Address(*seed) for seed in world.seeds] + silent[10:]
+        seen = seen_of(world, sentinels=tuple(seeds), patience=0.5)
         took = time.monotonic() - started
     assert found(seen).count("D01") == found(seen).count("D07") == 10
     assert took < 5 * FACTOR  # seconds: twice 0.5, and not 20 times

@@ -61,7 +61,7 @@ def _plan(loaded: Loaded, name: t.Optional[str], write_test: bool) -> Plan:
     def of_nodes(master: str) -> Credentials:
         return node_credentials(tunnels.get(master, loaded.template))
 
-    return Plan(whom.sentinels, names, whom.credentials, of_nodes, whom.translate, settings.discover, write_test)
+    return Plan(settings.sentinels, names, whom.credentials, of_nodes, whom.translate, settings.discover, write_test)
 
 
 def _wait(seconds: float) -> None:

@@ -17,7 +17,6 @@ from st.wire.role import UNKNOWN, ask_role
 
 # One pattern each: several in one command are Redis 7's. "min-*-to-write" had two names.
 WANTED = ("requirepass", "masterauth", "masteruser", "min-*-to-write", "maxclients", "timeout")
-SECRET = ("requirepass", "masterauth", "masteruser")
 
 
 def look_at_node(address: Address, dialled: Address, credentials: Credentials, patience: float) -> NodeSeen:
@@ -47,7 +46,8 @@ def _converse(conversation: Conversation, seen: NodeSeen, credentials: Credentia
     info, *replies = conversation.ask(commands, deadline)
     closed = next((refusal_of_auth(reply) for reply in replies if isinstance(reply, ReplyError)), "")
     config = _read_config(replies)
-    login = Login(*(Secret(config.pop(name, "")) for name in SECRET[:2]), masteruser=config.pop(SECRET[2], ""))
+    login = Login(Secret(config.pop("requirepass", "")), Secret(config.pop("masterauth", "")),
+                  config.pop("masteruser", ""))
     logged_in = bool(auth) and not isinstance(auth_reply, ReplyError)
     return seen._replace(role=role, closed=closed, info=read_info(info), config=None if closed else config,
                          login=None if closed else login,

@@ -18,8 +18,7 @@ from st.wire.resp import Command, Reply, ReplyError, pairs, text
 PINGS = 3
 MOST_NAMES = 100
 
-SAVED = "OK"  # the reply to FLUSHCONFIG
-WRITE_PATIENCE = 5.0  # seconds for it; a disk may be slow
+WRITE_PATIENCE = 5.0  # seconds for FLUSHCONFIG; a disk may be slow
 
 
 class Questions(t.NamedTuple):

@@ -1,9 +1,10 @@
 """All that is looked for, and what of it was found. Pure."""
 import typing as t
 
+from st.doctor.case import Case, case_of, voices
 from st.doctor.finding import PROBLEM, SEVERITIES, WARNING, Finding, Result, Unchecked
 from st.doctor.findings import addresses, agreement, host, login, majority, reach, replication, timing
-from st.doctor.values import Case, Seen, case_of, voices
+from st.doctor.values import Seen
 
 
 class Check(t.NamedTuple):

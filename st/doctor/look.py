@@ -5,8 +5,9 @@ import typing as t
 from st.address import Address
 from st.doctor.ask_node import look_at_node
 from st.doctor.ask_sentinel import MOST_NAMES, Questions, look_at_sentinel
+from st.doctor.case import voices
 from st.doctor.passing import wants_second_look
-from st.doctor.values import SILENT, HostSeen, NodeSeen, Seen, SentinelSeen, Trouble, address_of, voices
+from st.doctor.values import SILENT, HostSeen, NodeSeen, Seen, SentinelSeen, Trouble, address_of
 from st.errors import PeerError
 from st.sentinel.answers import Credentials
 from st.sentinel.roster import MOST_DISCOVERED

@@ -2,7 +2,8 @@
 import typing as t
 
 from st.address import Address
-from st.doctor.values import Case, Fields, NodeSeen, Seen, Teller, address_of, case_of, is_down
+from st.doctor.case import Case, Teller, case_of
+from st.doctor.values import Fields, NodeSeen, Seen, address_of, is_down
 
 Listings = t.Dict[Address, t.List[Fields]]
 

@@ -2,8 +2,9 @@
 import typing as t
 
 from st.address import Address
+from st.doctor.case import voices
 from st.doctor.passing import most
-from st.doctor.values import Fields, Seen, SentinelSeen, address_of, is_down, number, voices
+from st.doctor.values import Fields, Seen, SentinelSeen, address_of, is_down, number
 
 
 class Peer(t.NamedTuple):

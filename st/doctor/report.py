@@ -4,9 +4,10 @@ import re
 import typing as t
 
 from st import __version__
+from st.doctor.case import voices
 from st.doctor.examine import Examined
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Finding, Unchecked
-from st.doctor.values import Seen, voices
+from st.doctor.values import Seen
 from st.ops.plain import plain
 from st.ops.tables import wrapped
 

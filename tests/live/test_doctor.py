@@ -5,8 +5,8 @@ import typing as t
 import pytest
 
 from st.address import Address
+from st.doctor.case import voices
 from st.doctor.examine import CHECKS
-from st.doctor.values import voices
 from tests.fakes import refused_address
 from tests.live.bed import Bed
 from tests.live.doctoring import SANE_REDIS, SANE_SENTINEL, Look, moved, own_address

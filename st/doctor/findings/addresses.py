@@ -3,12 +3,11 @@ import ipaddress
 import typing as t
 
 from st.address import Address
+from st.doctor.case import Case
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.passing import most, replicas_of
 from st.doctor.peers import Peer, at, known_as, peers
-from st.doctor.values import (
-    FULL, NO_TLS, PROTECTED, TLS, Case, NodeSeen, Seen, SentinelSeen, flags_of, is_down,
-)
+from st.doctor.values import FULL, NO_TLS, PROTECTED, TLS, NodeSeen, Seen, SentinelSeen, flags_of, is_down
 
 _ANNOUNCE = ("replica-announce-ip and -port on each Redis, and the outside address in `sentinel monitor`; or here: "
              "nat_map = {node} -> <host>:<port>")

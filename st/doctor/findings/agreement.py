@@ -1,9 +1,10 @@
 """D06, D16: whether the Sentinels say the same, and whether it is true."""
 import typing as t
 
+from st.doctor.case import Case, Teller
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.passing import disagree, masters_named
-from st.doctor.values import Case, Teller, number
+from st.doctor.values import number
 from st.wire.role import MASTER, SENTINEL, UNKNOWN
 
 MASTERS = Kind("D06", PROBLEM, "the Sentinels name different masters",

@@ -1,8 +1,9 @@
 """D18, D19: room for clients, at Redis and on this host."""
 import typing as t
 
+from st.doctor.case import Case
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
-from st.doctor.values import Case, Fields, Seen, number
+from st.doctor.values import Fields, Seen, number
 
 NEARLY_FULL = Kind("D18", PROBLEM, "{node} has room for {left} more clients", "soon every new client is turned away",
                    "raise maxclients there, and find out who opens so many connections (CLIENT LIST)")

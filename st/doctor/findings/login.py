@@ -1,8 +1,9 @@
 """D12: whether the Sentinels can log in to the master."""
 import typing as t
 
+from st.doctor.case import Case, Teller
 from st.doctor.finding import PROBLEM, Kind, Result, Unchecked
-from st.doctor.values import Case, Teller, is_down, number
+from st.doctor.values import is_down, number
 from st.wire.role import MASTER, UNKNOWN
 
 NEVER = Kind("D12", PROBLEM, "{sentinels} cannot log in to the master (auth-pass missing or wrong)",

@@ -2,9 +2,10 @@
 import typing as t
 
 from st.config.findings import did_you_mean
+from st.doctor.case import Case, voices
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.peers import at, known_as, peers
-from st.doctor.values import Case, Seen, number, voices
+from st.doctor.values import Seen, number
 from st.ops.tables import duration
 
 UNKNOWN = Kind("D02", PROBLEM, "no Sentinel monitors this name", "no client of this name can have a master",

@@ -1,12 +1,12 @@
 """D01, D09, D10, D14, D20: each Sentinel by itself."""
 import typing as t
 
-from st.doctor.ask_sentinel import SAVED
+from st.doctor.case import voices
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.peers import known_as, peers
 from st.doctor.values import (
     FULL, GARBAGE, NO_TLS, PASSWORD, PLAIN_REDIS, PROTECTED, RIGHTS, SILENT, TLS, UNREACHABLE, WRONG_PASSWORD, Seen,
-    SentinelSeen, number, version, voices,
+    SentinelSeen, number, version,
 )
 from st.ops.tables import duration
 
@@ -63,6 +63,7 @@ OLD_REDIS = Kind("D20", WARNING, "is too old ({version})",
                  "before 2.8.12 Redis has no ROLE and no CLIENT KILL TYPE: a wrong master is found out late",
                  "upgrade it")
 
+_SAVED = "OK"  # the reply to FLUSHCONFIG
 _YOUNG = 24 * 3600  # seconds
 _SAVES = (7, 0)  # the first version that says whether it could
 _FIRST_PASSWORD = (5, 0, 1)
@@ -95,7 +96,7 @@ def writable(seen: Seen) -> t.Iterator[Result]:
     """D10: a Sentinel that cannot write its configuration, by asking it to write, or by what it forgot."""
     for sentinel in voices(seen.sentinels):
         about = str(sentinel.address)
-        if sentinel.written and sentinel.written != SAVED:
+        if sentinel.written and sentinel.written != _SAVED:
             yield UNWRITABLE.found(about, "SENTINEL FLUSHCONFIG: %s" % sentinel.written)
         elif version(sentinel.info) and version(sentinel.info) < _SAVES:
             yield _came_back(sentinel, seen) or Unchecked("D10", about, "Redis says it from 7.0 on")

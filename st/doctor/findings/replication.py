@@ -2,10 +2,11 @@
 import typing as t
 
 from st.address import Address
+from st.doctor.case import Case
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.findings.login import locked_out
 from st.doctor.passing import lost_links, most, replicas_of
-from st.doctor.values import Case, Fields, NodeSeen, is_down
+from st.doctor.values import Fields, NodeSeen, is_down
 from st.secret import Secret
 
 _OLD_DATA = "after the next failover this node holds old data and cannot be promoted"

@@ -1,10 +1,11 @@
 """D05, D15: the times of a name, and a failover that runs or does not come about."""
 import typing as t
 
+from st.doctor.case import Case, Teller
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.findings.login import locked_out
 from st.doctor.passing import most
-from st.doctor.values import Case, Teller, is_down, number
+from st.doctor.values import is_down, number
 from st.ops.tables import duration
 
 _SET = "on every Sentinel: SENTINEL SET {about} down-after-milliseconds 5000"
