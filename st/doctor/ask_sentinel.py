@@ -8,12 +8,12 @@ import typing as t
 from st.address import Address
 from st.deadline import Deadline
 from st.doctor.trouble import refusal, trouble_of
-from st.doctor.values import PLAIN_REDIS, Fields, SentinelSeen, Told, Trouble
+from st.doctor.values import GARBAGE, PLAIN_REDIS, Fields, SentinelSeen, Told, Trouble
 from st.errors import PeerError
 from st.sentinel.answers import Credentials, lacks_subcommand, read_address
 from st.sentinel.client import connect
 from st.wire.conversation import Conversation
-from st.wire.resp import Command, Reply, ReplyError, pairs, text
+from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 PINGS = 3
 MOST_NAMES = 100
@@ -75,7 +75,11 @@ def _converse(conversation: Conversation, seen: SentinelSeen, questions: Questio
 
 
 def _trouble(masters: Reply, auth_reply: Reply) -> t.Optional[Trouble]:
-    if not isinstance(masters, ReplyError) or str(masters).startswith("NOPERM"):  # which may concern this list alone
+    if isinstance(masters, list) and all(isinstance(entry, list) for entry in masters):
+        return None
+    if not isinstance(masters, ReplyError):
+        return Trouble(GARBAGE, "it answers SENTINEL MASTERS with %s" % shown(masters))
+    if str(masters).startswith("NOPERM"):  # which may concern this list alone
         return None
     if "unknown command" in str(masters).lower():
         return Trouble(PLAIN_REDIS, str(masters))

@@ -145,6 +145,11 @@ def is_down(fields: Fields) -> bool:
     return not flags_of(fields).isdisjoint(DOWN)
 
 
+def is_lost(fields: Fields) -> bool:
+    """Tell whether a Sentinel has no connection to what it describes, or calls it down."""
+    return not flags_of(fields).isdisjoint(DOWN + ("disconnected",))
+
+
 def number(fields: Fields, name: str) -> t.Optional[int]:
     """Return a field as a number; None: not told."""
     text = fields.get(name, "")

@@ -59,7 +59,10 @@ class Look:
             left[:] = self.examined(**plan).findings
             return not left
 
-        wait_until(well, "still found: %s" % left)
+        try:
+            wait_until(well, "nothing is found any more")
+        except AssertionError as error:
+            raise AssertionError("still found: %s" % (left,)) from error
 
 
 def _credentials(password: str) -> Credentials:

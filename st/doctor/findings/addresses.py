@@ -7,7 +7,7 @@ from st.doctor.case import Case
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.passing import most, replicas_of
 from st.doctor.peers import Peer, at, known_as, peers
-from st.doctor.values import FULL, NO_TLS, PROTECTED, TLS, NodeSeen, Seen, SentinelSeen, flags_of, is_down
+from st.doctor.values import FULL, NO_TLS, PROTECTED, TLS, NodeSeen, Seen, SentinelSeen, is_lost
 
 _ANNOUNCE = ("replica-announce-ip and -port on each Redis, and the outside address in `sentinel monitor`; or here: "
              "nat_map = {node} -> <host>:<port>")
@@ -19,8 +19,8 @@ LOOPBACK = Kind("D07", PROBLEM, "the Sentinels announce {node}: each host's own 
 BEHIND_NAT = Kind("D07", PROBLEM, "the Sentinels announce {node}, which this host cannot reach",
                   "Docker or NAT: the address is likely valid only inside its own network", _ANNOUNCE)
 NO_WAY = Kind("D07", PROBLEM, "the Sentinels announce {node}, which this host cannot reach",
-              "no client of this host can use it while it is master", "open the way (firewall, routes, DNS), or "
-              "announce an address that can be reached: " + _ANNOUNCE)
+              "no client of this host can use it while it is master; unless it went down just now",
+              "open the way (firewall, routes, DNS), or announce an address that can be reached: " + _ANNOUNCE)
 NODE_TLS = Kind("D07", PROBLEM, "{node} speaks TLS", "the tunnel does not: it finds no master there",
                 "tls = yes in the tunnel, and tls_ca = FILE; or tls = passthrough, if the clients speak it")
 NODE_NO_TLS = Kind("D07", PROBLEM, "with {node} no TLS comes about", "the tunnel finds no master there",
@@ -44,12 +44,15 @@ _BY_TROUBLE = {TLS: NODE_TLS, NO_TLS: NODE_NO_TLS, PROTECTED: NODE_PROTECTED, FU
 
 def reachable(case: Case) -> t.Iterator[Result]:
     """D07: nodes that this host cannot use. Those that the Sentinels call down too are told by D13 and D15."""
-    down = _down(case)
-    for node in _nodes(case):
+    down, nodes = _down(case), _nodes(case)
+    own = [node for node in nodes if _is_loopback(node.dialled.host)] if _is_told_from_afar(case) else []
+    if own:
+        yield LOOPBACK.found(case.name, "told by %s" % _teller(case), node=", ".join(str(each.address) for each in own))
+    for node in nodes:
         words = {"node": node.address}
-        if _is_loopback(node.address.host) and node.dialled == node.address and _is_told_from_afar(case):
-            yield LOOPBACK.found(case.name, "told by %s" % _teller(case), **words)
-        elif node.trouble is not None and node.trouble.kind in _BY_TROUBLE:
+        if node in own:
+            continue
+        if node.trouble is not None and node.trouble.kind in _BY_TROUBLE:
             yield _BY_TROUBLE[node.trouble.kind].found(case.name, node.trouble.words, **words)
         elif node.trouble is not None and node.address not in down:
             kind = BEHIND_NAT if _is_elsewhere(node.address.host, case) else NO_WAY
@@ -87,8 +90,8 @@ def _nodes(case: Case) -> t.List[NodeSeen]:
 def _down(case: Case) -> t.Set[Address]:
     """Return the nodes that most of the Sentinels call down, or cannot reach themselves."""
     lost = {address for address, told in replicas_of(case.first).items()
-            if most(told, lambda fields: is_down(fields) or "disconnected" in flags_of(fields))}
-    if case.master and most([teller.told.fields for teller in case.first], is_down):
+            if most(told, is_lost)}
+    if case.master and most([teller.told.fields for teller in case.first], is_lost):
         lost.add(case.master.address)
     return lost
 

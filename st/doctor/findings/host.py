@@ -33,10 +33,11 @@ def room(case: Case) -> t.Iterator[Result]:
     if clients is None or not most or node is None:
         yield Unchecked("D18", case.name, "neither the master nor a Sentinel tells how many clients it has room for")
         return
+    clients += _first(infos, "connected_slaves") or 0  # replicas take a place too, and are not among the clients
     words = {"node": node.address, "clients": clients, "most": most, "left": max(0, most - clients)}
     if clients >= _FILLING * most:
         kind = NEARLY_FULL if clients >= _NEARLY * most else FILLING
-        yield kind.found(case.name, "connected_clients %d, maxclients %d" % (clients, most), **words)
+        yield kind.found(case.name, "INFO: %d clients and replicas, maxclients %d" % (clients, most), **words)
     timeout = number(config, "timeout")
     if timeout is None:
         yield Unchecked("D18", "timeout of %s" % case.name, node.why_closed)

@@ -4,8 +4,7 @@ import typing as t
 from st.doctor.case import Case, Teller
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.findings.login import locked_out
-from st.doctor.passing import most
-from st.doctor.values import is_down, number
+from st.doctor.values import is_down, is_lost, number
 from st.ops.tables import duration
 
 _SET = "on every Sentinel: SENTINEL SET {about} down-after-milliseconds 5000"
@@ -55,7 +54,8 @@ def patience(case: Case) -> t.Iterator[Result]:
 
 def failing_over(case: Case) -> t.Iterator[Result]:
     """D15: a master that is down, and a failover that runs. What a password explains is told by D12."""
-    unreachable = [teller for teller in case.first if is_down(teller.told.fields)]
+    gone = is_lost if case.master and case.master.trouble else is_down  # what is lost to all of us need not wait
+    unreachable = [teller for teller in case.first if gone(teller.told.fields)]
     longest = max([_down_for(teller) for teller in unreachable], default=0)
     seen = "; ".join("%s: flags %s" % (teller.sentinel.address, teller.told.fields.get("flags", ""))
                      for teller in case.first)
@@ -65,7 +65,7 @@ def failing_over(case: Case) -> t.Iterator[Result]:
     elif case.in_failover:
         yield RUNNING.found(case.name, seen)
     elif unreachable and not locked_out(case):
-        if most([teller.told.fields for teller in case.first], is_down):
+        if 2 * len(unreachable) > len(case.first):
             yield MASTER_DOWN.found(case.name, "%s, for %s" % (seen, duration(longest / 1000)),
                                     count=len(unreachable), all=len(case.first))
         else:
