@@ -41,7 +41,7 @@ def listed_replica(number: int, flags: str = "slave", link: str = "ok", priority
 def sentinel(number: int, what: t.Optional[Told] = None, **changes: t.Any) -> SentinelSeen:
     """Return one Sentinel as it is seen when all is well."""
     info = {"run_id": "run%d" % number, "redis_version": "7.0.15", "sentinel_tilt": "0", "uptime_in_seconds": "99999"}
-    return SentinelSeen(SENTINELS[number], None, None, SENTINELS[number], "id%d" % number, info, 0.001,
+    return SentinelSeen(SENTINELS[number], None, None, SENTINELS[number], False, "id%d" % number, info, 0.001,
                         {NAME: what or told(number)}, (NAME,), True, "OK")._replace(**changes)
 
 
@@ -75,3 +75,8 @@ def ids(seen: Seen) -> t.List[str]:
 def whys(seen: Seen) -> t.Dict[str, str]:
     """Return what was not checked: the reason by id."""
     return {each.id: each.why for each in examine(seen).unchecked}
+
+
+def with_replicas(*replicas: Fields) -> Seen:
+    """Return a deployment in which all Sentinels list these replicas."""
+    return deployment(*(sentinel(number, told(number, replicas=replicas)) for number in range(3)))

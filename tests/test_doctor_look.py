@@ -131,3 +131,12 @@ def test_odd_replies(world: World) -> None:
         world.sentinels[2].replies["SENTINEL SENTINELS"] = reply
         world.sentinels[0].replies["INFO"] = reply
         assert "D01" not in found(seen_of(world))
+
+
+def test_who_turns_us_away(world: World) -> None:
+    """What a full or protected server says before it closes, unasked, is the reason."""
+    world.sentinels[0].greeting = b"-DENIED Redis is running in protected mode because ...\r\n"
+    world.sentinels[1].greeting = b"-ERR max number of clients reached\r\n"
+    titles = {finding.about: finding.title for finding in examine(seen_of(world)).findings}
+    assert titles["%s:%d" % world.seeds[0]] == "is in protected mode"
+    assert titles["%s:%d" % world.seeds[1]] == "takes no more clients"

@@ -37,7 +37,7 @@ def doctor(context: click.Context, name: t.Optional[str], as_program: bool, nagi
     try:
         loaded = load_settings(context)
         plan = _plan(loaded, name, write_test)
-        seen = look(plan, look_at_host(loaded, os.environ), _wait)
+        seen = look(plan, look_at_host(loaded, os.environ), time.sleep if nagios or as_program else _wait)
     except SentinelTunnelError as error:
         if not nagios:
             raise

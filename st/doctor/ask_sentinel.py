@@ -2,6 +2,7 @@
 
 Each exchange has a deadline of its own, and the first that passes ends it all: one that hangs costs one deadline.
 """
+import socket
 import time
 import typing as t
 
@@ -36,10 +37,11 @@ def look_at_sentinel(address: Address, questions: Questions) -> SentinelSeen:
     seen = SentinelSeen(address)
     try:
         conversation = connect(address, deadline, questions.credentials.tls)
-        return _converse(conversation, seen._replace(reached=conversation.reached), questions)
+        seen = seen._replace(reached=conversation.reached, on_this_host=_is_ours(conversation.reached))
+        return _converse(conversation, seen, questions)
     except PeerError as error:
         trouble = trouble_of(error, address, deadline, conversation is not None, questions.credentials.tls is not None)
-        return seen._replace(trouble=trouble, reached=conversation.reached if conversation else None)
+        return seen._replace(trouble=trouble)
     finally:
         if conversation is not None:
             conversation.close()
@@ -72,6 +74,18 @@ def _converse(conversation: Conversation, seen: SentinelSeen, questions: Questio
         info=dict(read_info(server), **read_info(sentinel)), ping=_ping(conversation, questions.patience),
         masters=listed, lists_masters=isinstance(masters, list),
         written=_write(conversation) if questions.write_test else "")
+
+
+def _is_ours(address: t.Optional[Address]) -> bool:
+    """Tell whether an address is one of this host: only then a socket can be bound to it."""
+    if address is None:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((address.host, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _trouble(masters: Reply, auth_reply: Reply) -> t.Optional[Trouble]:

@@ -88,7 +88,10 @@ def _unchecked(unchecked: t.Iterable[Unchecked]) -> t.List[str]:
             ids.append(each.id)
     lines = []
     for why, abouts in reasons.items():
-        what = [", ".join(_ranges(ids)) + (" on %s" % about if about else "") for about, ids in abouts.items()]
+        alike: t.Dict[str, t.List[str]] = {}
+        for about, ids in abouts.items():
+            alike.setdefault(", ".join(_ranges(ids)), []).append(about)
+        what = [ids + (" on %s" % ", ".join(filter(None, names)) if any(names) else "") for ids, names in alike.items()]
         lines.append(_wrapped("not checked: %s (%s)" % ("; ".join(what), why)))
     return lines
 

@@ -48,6 +48,7 @@ class SentinelSeen(t.NamedTuple):
     announced: t.Optional[Address] = None  # what others call one that they named; None: it is configured
     trouble: t.Optional[Trouble] = None
     reached: t.Optional[Address] = None  # the numeric address
+    on_this_host: bool = False
     myid: str = ""
     info: Fields = {}
     ping: t.Optional[float] = None

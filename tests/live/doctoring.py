@@ -1,5 +1,4 @@
 """Short ways to let the doctor look at a deployment, and to compare what it found."""
-import socket
 import typing as t
 
 from st.address import Address
@@ -67,17 +66,6 @@ class Look:
 
 def _credentials(password: str) -> Credentials:
     return Credentials(password=Secret(password)) if password else Credentials()
-
-
-def own_address() -> str:
-    """Return an address of this host that others may use; "" when it has none. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.connect(("192.0.2.1", 9))
-        except OSError:
-            return ""
-        host = str(sock.getsockname()[0])
-    return "" if host.startswith("127.") else host
 
 
 def moved(old: t.Tuple[str, int], new: t.Tuple[str, int]) -> t.Callable[[Address], Address]:

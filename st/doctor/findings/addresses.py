@@ -3,7 +3,7 @@ import ipaddress
 import typing as t
 
 from st.address import Address
-from st.doctor.case import Case
+from st.doctor.case import Case, voices
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.passing import most, replicas_of
 from st.doctor.peers import Peer, at, known_as, peers
@@ -48,6 +48,8 @@ def reachable(case: Case) -> t.Iterator[Result]:
     own = [node for node in nodes if _is_loopback(node.dialled.host)] if _is_told_from_afar(case) else []
     if own:
         yield LOOPBACK.found(case.name, "told by %s" % _teller(case), node=", ".join(str(each.address) for each in own))
+    if len(nodes) < len(_addresses(case)):
+        yield Unchecked("D07", case.name, "there are too many nodes")
     for node in nodes:
         words = {"node": node.address}
         if node in own:
@@ -63,6 +65,11 @@ def reachable(case: Case) -> t.Iterator[Result]:
 
 def announced(seen: Seen) -> t.Iterator[Result]:
     """D08: Sentinels that others know by an address of no use."""
+    answering = voices(seen.sentinels)
+    if len(answering) < 2:
+        yield Unchecked("D08", "", "one Sentinel alone answers")
+    elif not any(sentinel.myid for sentinel in answering):
+        yield Unchecked("D08", "", "no Sentinel tells its id: that begins with Redis 6.2")
     for peer in peers(seen):
         sentinel = known_as(seen, peer)
         if sentinel is None:
@@ -82,9 +89,13 @@ def _hidden(sentinel: SentinelSeen, peer: Peer, alias: t.Optional[SentinelSeen])
 
 
 def _nodes(case: Case) -> t.List[NodeSeen]:
+    return [case.seen.nodes[address] for address in _addresses(case) if address in case.seen.nodes]
+
+
+def _addresses(case: Case) -> t.Dict[Address, None]:
     """Return the masters that are named and the replicas that are listed, each once."""
-    addresses = [teller.told.address for teller in case.first if teller.told.address] + list(replicas_of(case.first))
-    return [case.seen.nodes[address] for address in dict.fromkeys(addresses) if address in case.seen.nodes]
+    named = [teller.told.address for teller in case.first if teller.told.address]
+    return dict.fromkeys(named + list(replicas_of(case.first)))
 
 
 def _down(case: Case) -> t.Set[Address]:
@@ -97,8 +108,7 @@ def _down(case: Case) -> t.Set[Address]:
 
 
 def _is_told_from_afar(case: Case) -> bool:
-    reached = [teller.sentinel.reached for teller in case.first if teller.sentinel.reached]
-    return bool(reached) and not any(_is_loopback(address.host) for address in reached)
+    return bool(case.first) and not any(teller.sentinel.on_this_host for teller in case.first)
 
 
 def _teller(case: Case) -> str:

@@ -32,6 +32,8 @@ def agree(case: Case) -> t.Iterator[Result]:
     if case.in_failover:
         yield Unchecked("D06", case.name, "a failover is running")
         return
+    if len(case.first) < 2:
+        yield Unchecked("D06", case.name, "one Sentinel alone answers")
     if disagree(case):
         named = masters_named(case.second, case.seen.nodes)
         yield MASTERS.found(case.name, "; ".join("%s: %s" % (address, _who(tellers))

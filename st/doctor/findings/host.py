@@ -40,7 +40,7 @@ def room(case: Case) -> t.Iterator[Result]:
         yield kind.found(case.name, "INFO: %d clients and replicas, maxclients %d" % (clients, most), **words)
     timeout = number(config, "timeout")
     if timeout is None:
-        yield Unchecked("D18", "timeout of %s" % case.name, node.why_closed)
+        yield Unchecked("D18", case.name, node.why_closed)
     elif timeout:
         yield IDLE.found(case.name, "CONFIG GET timeout: %d" % timeout, timeout=timeout, **words)
 

@@ -89,6 +89,8 @@ def able(case: Case) -> t.Iterator[Result]:
     if not told:
         why = next((teller.told.refused["CKQUORUM"] for teller in case.first if "CKQUORUM" in teller.told.refused), "")
         yield Unchecked("D04", case.name, "CKQUORUM refused: %s" % why)
+    if all(teller.told.sentinels is None for teller in case.first):
+        yield Unchecked("D04", case.name, "SENTINEL SENTINELS refused")
     if against:
         yield NO_QUORUM.found(case.name, "; ".join("%s: %s" % each for each in against))
 

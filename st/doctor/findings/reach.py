@@ -139,7 +139,7 @@ def too_old(seen: Seen) -> t.Iterator[Result]:
             yield OLD_SENTINEL.found(str(sentinel.address), "redis_version:%s" % text, version=text)
     for node in seen.nodes.values():
         if not version(node.info):
-            yield Unchecked("D20", str(node.address), node.why_closed)
+            yield Unchecked("D20", "Redis", node.why_closed)
         elif version(node.info) < _FIRST_ROLE:
             text = node.info["redis_version"]
             yield OLD_REDIS.found(str(node.address), "redis_version:%s" % text, version=text)

@@ -24,38 +24,45 @@ NOBODY = Kind("D13", PROBLEM, "no replica could take over", "when the master die
               "bring one of them up; replica-priority must not be 0 on all of them")
 NOT_THIS = Kind("D13", WARNING, "{node} could not take over ({why})", "one less to fail over to",
                 "bring it up; or, if it is gone for good: SENTINEL RESET {about} on every Sentinel, 30 s apart")
+SPARED = Kind("D13", NOTE, "{node} shall not take over (priority 0)", "one less to fail over to",
+              "if that is not meant, on it: CONFIG SET replica-priority 100; CONFIG REWRITE")
 FREE_WRITES = Kind("D17", NOTE, "{node} would go on taking writes when it is cut off",
                    "while the others fail over, clients beside it write what will be lost",
                    "on every node: CONFIG SET min-replicas-to-write 1; CONFIG SET min-replicas-max-lag 10; CONFIG "
                    "REWRITE; without a replica there are then no writes either: leave it for a mere cache")
+
+_PRIORITY = "priority 0"
 
 
 def follows(case: Case) -> t.Iterator[Result]:
     """D11: nodes that cannot follow a master: their passwords say so, or their links in two looks."""
     nodes = _of(case)
     told: t.Set[Address] = set()
+    linked = set(replicas_of(case.second)) - lost_links(case.second)
     passwords = [node.login.requirepass for node in nodes if node.login]
     for node in nodes:
-        kind = _judge(node, passwords)
+        kind = _judge(node, passwords, node.address in linked or len(passwords) < len(nodes))
         if kind is not None:
             told.add(node.address)
             yield kind.found(case.name, _login_seen(node, case), node=node.address)
         elif node.login is None:
-            yield Unchecked("D11", str(node.address), node.why_closed)
+            yield Unchecked("D11", case.name, node.why_closed)
     for address in sorted((lost_links(case.first) & lost_links(case.second)) - told):
         seen = "SENTINEL REPLICAS: master-link-status err, %s" % (
             "twice in %g s" % case.seen.again_after if case.seen.again else "once")
         yield NO_LINK.found(case.name, seen, node=address)
 
 
-def _judge(node: NodeSeen, passwords: t.Sequence[Secret]) -> t.Optional[Kind]:
+def _judge(node: NodeSeen, passwords: t.Sequence[Secret], may_be_right: bool) -> t.Optional[Kind]:
+    """Return what is wrong with what a node says to its master; one whose link stands says the right thing."""
     login = node.login
     if login is None or not any(password.reveal() for password in passwords):
         return None
     if not login.masterauth.reveal():
         return NO_MASTERAUTH
     # With users of ACL there are passwords that no requirepass shows.
-    return WRONG_MASTERAUTH if not login.masteruser and login.masterauth not in passwords else None
+    known = login.masterauth in passwords or login.masteruser or may_be_right
+    return None if known else WRONG_MASTERAUTH
 
 
 def _login_seen(node: NodeSeen, case: Case) -> str:
@@ -81,14 +88,15 @@ def successors(case: Case) -> t.Iterator[Result]:
         yield NOBODY.found(case.name, "; ".join("%s: %s" % each for each in sorted(unfit.items())))
     else:
         for address, why in sorted(unfit.items()):
-            yield NOT_THIS.found(case.name, "SENTINEL REPLICAS: %s" % why, node=address, why=why)
+            kind = SPARED if why == _PRIORITY else NOT_THIS
+            yield kind.found(case.name, "SENTINEL REPLICAS: %s" % why, node=address, why=why)
 
 
 def _unfit(told: t.Sequence[Fields]) -> str:
     """Return why a replica would not be promoted; "" when it may."""
     if most(told, is_down):
         return "down"
-    return "priority 0" if most(told, lambda fields: fields.get("slave-priority") == "0") else ""
+    return _PRIORITY if most(told, lambda fields: fields.get("slave-priority") == "0") else ""
 
 
 def cut_off(case: Case) -> t.Iterator[Result]:

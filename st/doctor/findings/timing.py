@@ -12,8 +12,9 @@ _FALSE = "a slow command, a fork or a pause of the virtual machine starts a fail
 
 FAR_TOO_LOW = Kind("D05", WARNING, "down-after-milliseconds is {ms}, far too low", _FALSE, _SET)
 LOW = Kind("D05", WARNING, "down-after-milliseconds is {ms}, which is low", _FALSE, _SET)
-SLOW = Kind("D05", WARNING, "down-after-milliseconds is {ms}, and a PING takes {ping} ms",
-            "at less than 20 times a PING (our own rule of thumb), a busy network starts a failover", _SET)
+SLOW = Kind("D05", NOTE, "down-after-milliseconds is {ms}, and a PING from here takes {ping} ms",
+            "at less than 20 times a PING (our own rule of thumb), a busy network starts a failover",
+            "if the Sentinels are as far from Redis as from here: " + _SET)
 HIGH = Kind("D05", NOTE, "an outage lasts at least {time} (down-after-milliseconds {ms})",
             "nobody does anything before that time has passed", _SET + ", if an outage must be shorter")
 RUNNING = Kind("D15", WARNING, "a failover is running", "much looks wrong for some seconds",
@@ -59,6 +60,8 @@ def failing_over(case: Case) -> t.Iterator[Result]:
     longest = max([_down_for(teller) for teller in unreachable], default=0)
     seen = "; ".join("%s: flags %s" % (teller.sentinel.address, teller.told.fields.get("flags", ""))
                      for teller in case.first)
+    if not any(teller.told.fields for teller in case.first):
+        yield Unchecked("D15", case.name, "SENTINEL MASTER refused")
     agreed = case.in_failover or any("o_down" in teller.told.flags for teller in unreachable)
     if agreed and any(_down_for(each) > 2 * _timeout(each) for each in unreachable):
         yield STUCK.found(case.name, "%s, for %s" % (seen, duration(longest / 1000)))
