@@ -1,4 +1,4 @@
-"""What the doctor makes of what Sentinels say, by values: where real ones of one version cannot show it, or not fast."""
+"""What the doctor makes of what Sentinels say, by values: what real ones of one version do not show, or not soon."""
 import typing as t
 
 import pytest
@@ -7,7 +7,8 @@ from st.address import Address
 from st.doctor.examine import examine
 from st.doctor.values import PASSWORD, RIGHTS, SILENT, UNREACHABLE, Seen, SentinelSeen, Told, Trouble
 from tests.deployments import (
-    NODES, SENTINELS, deployment, found, ids, listed_replica, listed_sentinel, node, sentinel, told, whys, with_replicas,
+    NODES, SENTINELS, deployment, found, ids, listed_replica, listed_sentinel, node, sentinel, told, whys,
+    with_replicas,
 )
 
 LOST = Trouble(UNREACHABLE, "10.0.0.9:1: No route to host")
