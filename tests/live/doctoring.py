@@ -9,11 +9,13 @@ from st.doctor.values import HostSeen, Seen
 from st.secret import Secret
 from st.sentinel.answers import Credentials
 from tests.live.bed import Bed
-from tests.waiting import wait_until
+from tests.waiting import FACTOR, wait_until
 
 # A deployment that nobody could find fault with.
 SANE_REDIS = {"min-replicas-to-write": "1"}
-SANE_SENTINEL = {"down-after-milliseconds": "5000"}
+DOWN_AFTER = 10000  # milliseconds; on a machine that is busy with tests a PING may take some hundred
+SANE_SENTINEL = {"down-after-milliseconds": str(DOWN_AFTER)}
+PATIENCE = 10 * FACTOR  # seconds for each node; nobody is silent, but for those that a test lets be
 AGAIN = 0.2  # seconds to the second look
 
 
@@ -23,7 +25,7 @@ class Look:
     def __init__(self, bed: Bed, sentinel_password: str = "", redis_password: str = "", **plan: t.Any) -> None:
         of_nodes = _credentials(redis_password)
         self._plan = Plan(tuple(bed.sentinel_addresses), (), _credentials(sentinel_password), lambda name: of_nodes,
-                          lambda address: address, again_after=AGAIN)._replace(**plan)
+                          lambda address: address, patience=PATIENCE, again_after=AGAIN)._replace(**plan)
 
     def seen(self, **plan: t.Any) -> Seen:
         """Return what is seen, with other fields of Plan for this time."""

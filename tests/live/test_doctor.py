@@ -9,7 +9,7 @@ from st.doctor.case import voices
 from st.doctor.examine import CHECKS
 from tests.fakes import refused_address
 from tests.live.bed import Bed
-from tests.live.doctoring import SANE_REDIS, SANE_SENTINEL, Look, moved
+from tests.live.doctoring import DOWN_AFTER, SANE_REDIS, SANE_SENTINEL, Look, moved
 from tests.live.node import SentinelNode
 from tests.live.servers import needs
 from tests.live.talk import Talk
@@ -74,7 +74,7 @@ def test_names_that_are_not_monitored(sane: Bed, look: Look) -> None:
     finding = look.one("D02", "%s does not monitor" % (last.address,))
     assert "SENTINEL MONITOR sessions %s %d 2" % sane.nodes(NAME)[0].address in finding.fix
     last.cli("SENTINEL", "MONITOR", NAME, *sane.nodes(NAME)[0].address + (2,))
-    last.cli("SENTINEL", "SET", NAME, "down-after-milliseconds", 5000, "failover-timeout", int(10000 * FACTOR))
+    last.cli("SENTINEL", "SET", NAME, "down-after-milliseconds", DOWN_AFTER, "failover-timeout", int(10000 * FACTOR))
     sane.wait_healthy(NAME)
 
 
@@ -89,7 +89,7 @@ def test_settings_of_one_sentinel(sane: Bed, look: Look) -> None:
     odd.cli("SENTINEL", "SET", NAME, "quorum", 2, "down-after-milliseconds", 40000)
     assert sorted((finding.id, finding.severity) for finding in look.examined().findings) == [
         ("D05", "note"), ("D06", "warning")]
-    odd.cli("SENTINEL", "SET", NAME, "quorum", 2, "down-after-milliseconds", 5000)
+    odd.cli("SENTINEL", "SET", NAME, "quorum", 2, "down-after-milliseconds", DOWN_AFTER)
 
 
 def test_quorums(sane: Bed, look: Look) -> None:
@@ -107,7 +107,7 @@ def test_sentinels_that_disagree(sane: Bed, look: Look) -> None:
     for sentinel in sane.sentinels:
         place = other if sentinel is odd else sane.nodes(NAME)[0].address
         sentinel.cli("SENTINEL", "MONITOR", "odd", *place + (2,))
-        sentinel.cli("SENTINEL", "SET", "odd", "down-after-milliseconds", 5000)
+        sentinel.cli("SENTINEL", "SET", "odd", "down-after-milliseconds", DOWN_AFTER)
     finding = look.one("D06", "name different masters", names=("odd",))
     assert "%s: %s" % (other, odd.address) in finding.seen
     tell_all(sane, "REMOVE", "odd")

@@ -165,7 +165,7 @@ def test_who_is_no_sentinel(poor: Bed) -> None:
         places.callback(talker.close)
         talker.fault = "echo"
         full = places.enter_context(_full(poor))
-        examined = Look(poor).examined(sentinels=tuple(Address(*each) for each in (
+        examined = Look(poor).examined(patience=2 * FACTOR, sentinels=tuple(Address(*each) for each in (
             poor.master(NAME).address, silent, refused, talker.address, full)))
     assert {finding.about: finding.title for finding in examined.findings} == {
         str(poor.master(NAME).address): "is a plain Redis, no Sentinel", "%s:%d" % silent: "cannot be reached",

@@ -36,7 +36,7 @@ class Watch:
     def titles(self, *sentinels: Address, **plan: t.Any) -> t.List[str]:
         """Return ids and titles of what is found."""
         whole = Plan(sentinels or tuple(self._bed.sentinel_addresses), (), Credentials(), lambda name: Credentials(),
-                     lambda address: address, patience=0.5 * FACTOR, again_after=0.2)
+                     lambda address: address, patience=FACTOR, again_after=0.2)
         with self._bed.hosts["app"].inside():  # the threads of the doctor are made here, too
             findings = examine(look(whole._replace(**plan), HostSeen())).findings
         return ["%s %s: %s" % (each.id, each.about, each.title) for each in findings if each.id != "D05"]
