@@ -96,6 +96,31 @@ def test_sentinels_that_agree_later(world: World) -> None:
     assert "D06" in found(seen_of(world, lambda seconds: None))
 
 
+def test_a_master_that_was_down_for_a_moment(world: World) -> None:
+    """A Sentinel that calls a new master down, while that answers, is heard twice; in a failover that is no wonder."""
+    one = world.sentinels[0]
+    well = one.masters[NAME]
+
+    def mend(seconds: float) -> None:
+        one.masters[NAME] = well
+
+    one.masters[NAME] = Monitored(world.master.address, 0, "master,s_down")
+    assert found(seen_of(world, mend)) == []
+    one.masters[NAME] = Monitored(world.master.address, 0, "master,s_down")
+    assert found(seen_of(world, lambda seconds: None)) == ["D15"]
+    one.masters[NAME] = Monitored(world.master.address, 0, "master,s_down,o_down,failover_in_progress")
+    assert found(seen_of(world)) == ["D15"]
+
+
+def test_a_master_that_is_gone_needs_one_look(world: World) -> None:
+    """D15: Sentinels that have lost it, as we have, need not have called it down yet."""
+    world.master.stop()
+    for sentinel in world.sentinels:
+        sentinel.masters[NAME] = Monitored(world.master.address, 0, "master,disconnected")
+    [finding] = examine(seen_of(world)).findings
+    assert (finding.id, finding.title) == ("D15", "the master is down, say 3 of 3 Sentinels")
+
+
 def test_those_that_others_name(world: World) -> None:
     """They are asked too, by the address map, unless discover = no."""
     one = (Address(*world.seeds[0]),)

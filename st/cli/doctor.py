@@ -29,8 +29,8 @@ def doctor(context: click.Context, name: t.Optional[str], as_program: bool, nagi
            write_test: bool) -> None:
     """Look at the Sentinels, at Redis and at this host, and tell what is wrong.
 
-    Each finding says what was seen, what it means and how it is mended. Nothing is changed. Where a link is down or
-    Sentinels disagree, it looks again 12 s later. The exit code is 1 when there is a problem.
+    Each finding says what was seen, what it means and how it is mended. Nothing is changed. What may be
+    of the moment is looked at again 12 s later. The exit code is 1 when there is a problem.
     """
     if nagios and (as_program or strict):
         raise click.UsageError("--nagios has a line and exit codes of its own: leave --json and --strict out")

@@ -1,9 +1,9 @@
-"""What may be of a moment only, and is looked at twice before it is told: lost links, and masters that differ. Pure."""
+"""What may be of a moment only, and is looked at twice before it is told. Pure."""
 import typing as t
 
 from st.address import Address
 from st.doctor.case import Case, Teller, case_of
-from st.doctor.values import Fields, NodeSeen, Seen, address_of, is_down
+from st.doctor.values import Fields, NodeSeen, Seen, address_of, is_down, is_lost
 
 Listings = t.Dict[Address, t.List[Fields]]
 
@@ -47,7 +47,23 @@ def disagree(case: Case) -> bool:
     return all(len(masters_named(tellers, case.seen.nodes)) > 1 for tellers in looks)
 
 
+def calling_down(case: Case) -> t.List[Teller]:
+    """Return the Sentinels that call the master down, in both looks: a new master may be down for one, for a moment.
+
+    A master that we cannot reach either needs no second look, nor that they have come to their conclusion.
+    """
+    if case.master is not None and case.master.trouble is not None:
+        return [teller for teller in case.first if is_lost(teller.told.fields)]
+    before = {teller.sentinel.address for teller in case.first if is_down(teller.told.fields)}
+    return [teller for teller in case.second if is_down(teller.told.fields) and teller.sentinel.address in before]
+
+
 def wants_second_look(seen: Seen) -> bool:
     """Tell whether anything was seen that may have passed some seconds later."""
-    cases = [case_of(seen, name) for name in seen.names]
-    return any(lost_links(case.first) or disagree(case) for case in cases)
+    return any(_wants_second_look(case_of(seen, name)) for name in seen.names)
+
+
+def _wants_second_look(case: Case) -> bool:
+    if lost_links(case.first) or disagree(case):
+        return True
+    return bool(case.master and not case.master.trouble and not case.in_failover and calling_down(case))

@@ -3,7 +3,8 @@ import typing as t
 
 from st.doctor.case import Case, Teller
 from st.doctor.finding import PROBLEM, Kind, Result, Unchecked
-from st.doctor.values import is_down, number
+from st.doctor.passing import calling_down
+from st.doctor.values import number
 from st.wire.role import MASTER, UNKNOWN
 
 NEVER = Kind("D12", PROBLEM, "{sentinels} cannot log in to the master (auth-pass missing or wrong)",
@@ -22,7 +23,7 @@ def locked_out(case: Case) -> t.List[Teller]:
         return []
     if master.role.name not in (MASTER, UNKNOWN):
         return []
-    return [teller for teller in case.first if is_down(teller.told.fields)]
+    return calling_down(case)
 
 
 def logged_in(case: Case) -> t.Iterator[Result]:

@@ -4,7 +4,8 @@ import typing as t
 from st.doctor.case import Case, Teller
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.findings.login import locked_out
-from st.doctor.values import is_down, is_lost, number
+from st.doctor.passing import calling_down
+from st.doctor.values import number
 from st.ops.tables import duration
 
 _SET = "on every Sentinel: SENTINEL SET {about} down-after-milliseconds 5000"
@@ -55,11 +56,10 @@ def patience(case: Case) -> t.Iterator[Result]:
 
 def failing_over(case: Case) -> t.Iterator[Result]:
     """D15: a master that is down, and a failover that runs. What a password explains is told by D12."""
-    gone = is_lost if case.master and case.master.trouble else is_down  # what is lost to all of us need not wait
-    unreachable = [teller for teller in case.first if gone(teller.told.fields)]
+    unreachable = calling_down(case)
     longest = max([_down_for(teller) for teller in unreachable], default=0)
     seen = "; ".join("%s: flags %s" % (teller.sentinel.address, teller.told.fields.get("flags", ""))
-                     for teller in case.first)
+                     for teller in case.second)
     if not any(teller.told.fields for teller in case.first):
         yield Unchecked("D15", case.name, "SENTINEL MASTER refused")
     agreed = case.in_failover or any("o_down" in teller.told.flags for teller in unreachable)
