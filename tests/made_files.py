@@ -12,6 +12,7 @@ from st.printed.crontab import crontab
 from st.printed.deployment import deployment_files
 from st.printed.rotation import rotation
 from st.printed.unit import Service, unit
+from tests.made_doctor import doctor_page
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMMAND = "/usr/local/bin/sentinel-tunnel"
@@ -82,6 +83,7 @@ def _deployment() -> t.Dict[str, t.Callable[[], str]]:
 
 MADE = {
     "docs/settings.md": settings_page,
+    "docs/doctor.md": doctor_page,
     "conf/sentinel-tunnel.service": _unit,
     "conf/crontab": lambda: crontab((COMMAND,), CONFIG),
     "conf/logrotate": lambda: rotation("/var/log/sentinel-tunnel.log", None),

@@ -8,6 +8,7 @@ import click
 
 from st import __version__
 from st.cli.commands import check, convert
+from st.cli.doctor import doctor
 from st.cli.drill import drill
 from st.cli.ensure import ensure
 from st.cli.exec_ import exec_
@@ -37,7 +38,7 @@ def program(context: click.Context) -> None:
 
 
 for command in (run, ensure, stop, reload, wait, status, clients, history,
-                exec_, check, resolve, list_masters, watch, drill, init, convert, print_files):
+                exec_, check, resolve, list_masters, watch, doctor, drill, init, convert, print_files):
     program.add_command(command)
 
 

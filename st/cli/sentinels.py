@@ -45,6 +45,12 @@ def with_all_masters(loaded: Loaded, ports: t.Optional[t.MutableMapping[str, int
     return with_tunnels(loaded, names, ports)
 
 
+def node_credentials(tunnel: TunnelSettings) -> Credentials:
+    """Return how we come to the nodes of a tunnel."""
+    terms = tunnel.tls_terms
+    return Credentials(tunnel.redis_user, tunnel.redis_password, terms and client_context(terms))
+
+
 @click.command(name="resolve", short_help="Ask the Sentinels for the address of a master.")
 @click.argument("name", metavar="NAME")
 @click.option("--verify", is_flag=True, help="connect to the master too, and ask for its role")
@@ -93,6 +99,4 @@ def master_row(whom: Asker, reports: t.Sequence[Report], name: str,
 
 
 def _prober(tunnel: TunnelSettings, address: Address) -> Prober:
-    terms = tunnel.tls_terms
-    credentials = Credentials(tunnel.redis_user, tunnel.redis_password, terms and client_context(terms))
-    return Prober(tunnel.name, address, credentials, tunnel.connect_timeout)
+    return Prober(tunnel.name, address, node_credentials(tunnel), tunnel.connect_timeout)

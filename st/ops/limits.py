@@ -12,7 +12,7 @@ _FOR_SENTINEL = 2  # one to ask it, one to hear its events
 _FOR_CLIENT = 2  # a socket to the client and one to the master
 
 # What "unlimited" comes to: fs.nr_open, the kernel's own ceiling, as it is by default.
-_UNLIMITED = 1048576
+UNLIMITED = 1048576
 
 _CGROUPS = "/sys/fs/cgroup"
 
@@ -73,4 +73,4 @@ def room_event(clients: int, descriptors: int, threads: t.Optional[int]) -> Even
 
 
 def _number(limit: int) -> int:
-    return _UNLIMITED if limit == resource.RLIM_INFINITY else limit
+    return UNLIMITED if limit == resource.RLIM_INFINITY else limit

@@ -4,6 +4,7 @@ import subprocess
 import pytest
 
 from tests.live.node import redis_server, redis_version
+from tests.waiting import FACTOR
 
 
 def older_than(*version: int) -> bool:
@@ -20,3 +21,17 @@ def is_valkey() -> bool:
 def needs(*version: int) -> pytest.MarkDecorator:
     """Skip a test where the server is older than the first that can do what the test is about."""
     return pytest.mark.skipif(older_than(*version), reason="needs Redis %s or newer" % ".".join(map(str, version)))
+
+
+def needs_tls() -> pytest.MarkDecorator:
+    """Skip a test where the server was built without TLS."""
+    return pytest.mark.skipif(not _has_tls(), reason="this redis-server was built without TLS")
+
+
+def _has_tls() -> bool:
+    binary = redis_server()
+    if binary is None:
+        return False
+    words = [binary, "--port", "0", "--tls-port", "1", "--tls-cert-file", "/nonexistent"]  # it ends at once
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30 * FACTOR)
+    return b"Bad directive" not in done.stdout and b"Failed finding TLS support" not in done.stdout

@@ -16,7 +16,8 @@ import pytest
 from tests.certificates import Authority, stored
 from tests.live.bed import Bed
 from tests.live.clients import PLAIN, SOON_AGAIN
-from tests.live.node import HOST, NodeTls, free_port, redis_server
+from tests.live.node import HOST, NodeTls, free_port
+from tests.live.servers import needs_tls
 from tests.live.talk import Talk
 from tests.live.tunnel import run_once
 from tests.programs import Program
@@ -27,16 +28,7 @@ PATIENCE = 30  # seconds
 LEGS = ("plain", "ended", "through")  # what a client speaks: plain TCP; TLS with the tunnel; TLS with Redis
 
 
-def _has_tls() -> bool:
-    binary = redis_server()
-    if binary is None:
-        return False
-    words = [binary, "--port", "0", "--tls-port", "1", "--tls-cert-file", "/nonexistent"]  # it ends at once
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30 * FACTOR)
-    return b"Bad directive" not in done.stdout
-
-
-pytestmark = pytest.mark.skipif(not _has_tls(), reason="this redis-server was built without TLS")
+pytestmark = needs_tls()
 
 
 class Keys(t.NamedTuple):

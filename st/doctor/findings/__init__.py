@@ -1,0 +1,1 @@
+"""What may be wrong with a deployment: pure functions from what was seen to findings, and the texts of these."""
