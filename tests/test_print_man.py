@@ -30,7 +30,7 @@ def test_the_page_has_every_command(page: str) -> None:
     text = formatted(page)
     assert [words for words in commands() if not re.search(r"^ {7}%s\b" % words, text, re.MULTILINE)] == []
     assert len(re.findall(r"^ +--hold TIME$", text, re.MULTILINE)) == 1
-    assert len(re.findall(r"^ +(?:--json )", text, re.MULTILINE)) == 2 and "--replace-hung" in text
+    assert len(re.findall(r"^ +(?:--json )", text, re.MULTILINE)) == 4 and "--replace-hung" in text
     assert re.search(r"^ +-c, --config FILE$", text, re.MULTILINE)
 
 

@@ -58,6 +58,9 @@ EXIT_CODES = (
     (75, "it runs already"),
     (77, "no permission"),
     (78, "the configuration is wrong: each problem with its line"),
+    (125, "exec: there are no tunnels, for a reason of ours"),
+    (126, "exec: the command cannot be run"),
+    (127, "exec: the command is not there"),
 )
 
 
