@@ -13,7 +13,7 @@ from st.tunnel.convoy import Convoy, Member
 
 CHUNK = 65536  # bytes; the most that one direction holds
 SMALL = 16384  # bytes; larger pieces are carried by the connection's own thread, beside all others
-STEADY = 8  # small pieces in a row, after which a connection joins the convoy
+STEADY = 3  # small pieces in a row, after which a connection joins the convoy; fewer than that are one command
 SILENT = 1.0  # seconds without any, after which it does so too: a cut then wakes few threads at a time
 AFTER_MASTER_ENDED = 2.0  # seconds of silence; Redis never half-closes: when it ends, nothing can be of use to it
 AFTER_CLIENT_ENDED = 60.0  # seconds of silence for the rest of a reply, or a hung master would keep us for ever
