@@ -55,7 +55,7 @@ def page(machine: t.Mapping[str, str], rounds: Rounds, titles: t.Mapping[str, st
     """Return the page; `ways` in the order of the columns, the first is what others are compared with."""
     lines = [_HEAD, "## What ran\n\n", tables.table(["", ""], [list(item) for item in machine.items()]).replace(
         "---:", "---"), "\n", "".join("- **%s**: %s\n" % (way, WAYS[way]) for way in ways if way in WAYS),
-             _READ % (MOST * 100, ", ".join("%s %d" % (name, len(found)) for name, found in rounds.items()))]
+             _READ % (MOST * 100, ", ".join("%s %d" % (name, sum(map(bool, found))) for name, found in rounds.items()))]
     for part in _parts(rounds, titles, ways):
         if part.table:
             lines.append("## %s\n\n%s\n\n%s\n" % (part.title, part.text, part.table))
