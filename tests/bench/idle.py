@@ -37,7 +37,7 @@ def idle(peer: Peer, stage: Stage) -> Figures:
                 if usage(fresh.pid).processes > 50 and step > _PROCESSES:
                     break
                 if not _grown(socks, fresh.address, step):
-                    break
+                    return figures
                 _note(figures, step, usage(fresh.pid))
                 most = step
         figures["gone_%d" % most] = _time_until(lambda: _clients(stage.bed) < _FEW)

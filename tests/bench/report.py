@@ -86,7 +86,9 @@ def _parts(rounds: Rounds, titles: t.Mapping[str, str], ways: t.Sequence[str]) -
                "time: how long until Redis has seen the end of all connections.", tables.idle(rounds, ways), "idle")
     failovers = tables.chosen(titles, rounds, "stale")
     yield Part("Failover: stale connections", "Milliseconds from the first Sentinel that names the new master to the "
-               "end of the last connection to the old one; given up after %d seconds." % LIMIT,
+               "end of the last connection to the old one; given up after %d seconds. The Sentinels look twice a "
+               "second here, by default every 2 to 10 seconds: what waits for them to demote the old master waits "
+               "longer there. Less than 0: it was noticed before a Sentinel said so." % LIMIT,
                tables.absolute(rounds, failovers, ways, "ended", 1000), "failover")
     yield Part("Failover: the first good write", "Milliseconds from the first Sentinel that names the new master to "
                "the first write that the new master has taken from a client that never stops trying.",
