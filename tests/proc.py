@@ -1,5 +1,6 @@
 """What /proc tells of a process and of all that it has started."""
 import os
+import time
 import typing as t
 
 _TICKS = float(os.sysconf("SC_CLK_TCK"))
@@ -75,6 +76,16 @@ def usage(pid: int) -> Usage:
         threads += len(tasks)
         switches += sum(_switches("/proc/%d/task/%s/status" % (member, task)) for task in tasks)
     return Usage(cpu, switches, memory, threads, len(members))
+
+
+def settled(pid: int) -> Usage:
+    """Return what they use when no child is on its way out: one that ends while it is counted may be left out."""
+    before, found = -1, usage(pid)
+    end = time.monotonic() + 5  # seconds
+    while found.processes != before and time.monotonic() < end:
+        time.sleep(0.02)  # seconds
+        before, found = found.processes, usage(pid)
+    return found
 
 
 def numbers(text: str, names: t.Container[str]) -> t.Dict[str, int]:

@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 
-from tests.proc import cpu_seconds, family, family_cpu, machine_cpu, numbers, stat_fields, usage
+from tests.proc import cpu_seconds, family, family_cpu, machine_cpu, numbers, settled, stat_fields, usage
 from tests.waiting import wait_until
 
 PARENT = """
@@ -36,7 +36,7 @@ def test_a_family_is_counted_together(parent: t.Tuple[int, int]) -> None:
     """Threads and processes of both generations count, and the work of a child that has ended."""
     pid, child = parent
     assert family(pid) == [pid, child]
-    found = usage(pid)
+    found = settled(pid)
     assert (found.processes, found.threads) == (2, 3)
     assert found.cpu > 0.25 > cpu_seconds(stat_fields(pid))
     assert found.memory > usage(child).memory > 0

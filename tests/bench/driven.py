@@ -5,7 +5,7 @@ from tests.bench import redis_benchmark
 from tests.bench.peers import NAME, Peer
 from tests.bench.stage import Figures, Stage
 from tests.live.talk import Talk
-from tests.proc import usage
+from tests.proc import settled
 
 KEY = "key:__rand_int__"  # what redis-benchmark asks for
 _FIRST = 500  # requests, to find out how fast a way is
@@ -27,13 +27,13 @@ class Driven:
             talk.call("SET", KEY, "x" * self._size)
         if peer.name not in self._rates:
             self._rates[peer.name] = self._first_rate(peer)
-        before = usage(peer.pid) if peer.pid else None
+        before = settled(peer.pid) if peer.pid else None
         requests = int(self._rates[peer.name] * stage.seconds)
         load = self._load(peer, requests)
         self._rates[peer.name] = load.rate
         figures: Figures = {"rate": load.rate, "p50": load.p50, "p99": load.p99}
         if peer.pid and before:
-            figures["cpu"] = (usage(peer.pid).cpu - before.cpu) * 1e6 / max(requests, self._least)
+            figures["cpu"] = (settled(peer.pid).cpu - before.cpu) * 1e6 / max(requests, self._least)
         return figures
 
     def _first_rate(self, peer: Peer) -> float:

@@ -9,7 +9,7 @@ from tests.bench.crowd import opened
 from tests.bench.peers import NAME, Peer
 from tests.bench.stage import Figures, Stage
 from tests.live.talk import Talk
-from tests.proc import usage
+from tests.proc import settled
 
 SUBSCRIBERS = 50
 _MESSAGE = "x" * 100
@@ -22,11 +22,11 @@ def fanout(peer: Peer, stage: Stage) -> Figures:
     """Publish straight to the master, and count what the subscribers get."""
     with opened(peer.address, SUBSCRIBERS, b"SUBSCRIBE news\r\n", _SUBSCRIBED) as subscribers, \
             Talk(stage.bed.master(NAME).address) as publisher:
-        before = usage(peer.pid) if peer.pid else None
+        before = settled(peer.pid) if peer.pid else None
         rounds, lasted = _publish(subscribers, publisher, stage.seconds)
         figures: Figures = {"rate": rounds * SUBSCRIBERS / lasted}
         if peer.pid and before:
-            figures["cpu"] = (usage(peer.pid).cpu - before.cpu) * 1e6 / (rounds * SUBSCRIBERS)
+            figures["cpu"] = (settled(peer.pid).cpu - before.cpu) * 1e6 / (rounds * SUBSCRIBERS)
     return figures
 
 

@@ -1,11 +1,13 @@
 """What connections cost that only wait."""
 import math
 import re
+import socket
 import time
 import typing as t
 
 import hiredis
 
+from st.address import Address
 from tests.bench.crowd import add, opened
 from tests.bench.machine import room
 from tests.bench.peers import NAME, Peer
@@ -29,15 +31,26 @@ def idle(peer: Peer, stage: Stage) -> Figures:
     with stage.makers[peer.name](stage.bed) as fresh:  # what was busy before keeps what it needed then
         assert fresh.pid is not None
         _note(figures, 0, usage(fresh.pid))
+        most = 0
         with opened(fresh.address, 1) as socks:
             for step in steps(stage.quick, room()):
                 if usage(fresh.pid).processes > 50 and step > _PROCESSES:
                     break
-                add(socks, fresh.address, step)
+                if not _grown(socks, fresh.address, step):
+                    return figures
                 _note(figures, step, usage(fresh.pid))
-            most = len(socks)
+                most = step
         figures["gone_%d" % most] = _time_until(lambda: _clients(stage.bed) < _FEW)
     return figures
+
+
+def _grown(socks: t.List[socket.socket], address: Address, step: int) -> bool:
+    try:
+        add(socks, address, step)
+    except OSError as error:
+        print(" (ended at %d connections: %s)" % (len(socks), error), end="", flush=True)
+        return False
+    return True
 
 
 def _time_until(condition: t.Callable[[], bool]) -> t.Optional[float]:

@@ -15,7 +15,8 @@ _COLOURS = {"direct": "#999999", "tunnel": "#0072b2", "original": "#e69f00", "ha
 _MORE = ("#d55e00", "#f0e442", "#000000")
 _STYLE = {"svg.hashsalt": "the same figures make the same file", "axes.spines.top": False, "axes.spines.right": False,
           "font.size": 9, "axes.axisbelow": True, "svg.fonttype": "none"}
-_LEAST = 1  # where an axis without a zero begins: earlier than a Sentinel told it is as early as that
+_LEAST = 0.1  # where an axis without a zero begins
+_EARLIEST = 0.001  # seconds; what came before a Sentinel told it is as early as that
 
 Rows = t.Dict[str, t.Dict[str, t.Optional[Spread]]]  # for each label: by the names of the ways
 
@@ -67,7 +68,7 @@ def _charts(rounds: Rounds, titles: t.Mapping[str, str],
 
 
 def _rows(rounds: Rounds, titles: t.Mapping[str, str], ways: t.Sequence[str], measure: str, factor: float) -> Rows:
-    return {title: {way: _spread([min(value, LIMIT) * factor if factor != 1 else value
+    return {title: {way: _spread([min(max(value, _EARLIEST), LIMIT) * factor if factor != 1 else value
                                   for value in values(rounds.get(name, []), way, measure)]) for way in ways}
             for name, title in titles.items()}
 

@@ -55,7 +55,7 @@ def page(machine: t.Mapping[str, str], rounds: Rounds, titles: t.Mapping[str, st
     """Return the page; `ways` in the order of the columns, the first is what others are compared with."""
     lines = [_HEAD, "## What ran\n\n", tables.table(["", ""], [list(item) for item in machine.items()]).replace(
         "---:", "---"), "\n", "".join("- **%s**: %s\n" % (way, WAYS[way]) for way in ways if way in WAYS),
-             _READ % (MOST * 100, ", ".join("%s %d" % (name, len(found)) for name, found in rounds.items()))]
+             _READ % (MOST * 100, ", ".join("%s %d" % (name, sum(map(bool, found))) for name, found in rounds.items()))]
     for part in _parts(rounds, titles, ways):
         if part.table:
             lines.append("## %s\n\n%s\n\n%s\n" % (part.title, part.text, part.table))
@@ -86,7 +86,9 @@ def _parts(rounds: Rounds, titles: t.Mapping[str, str], ways: t.Sequence[str]) -
                "time: how long until Redis has seen the end of all connections.", tables.idle(rounds, ways), "idle")
     failovers = tables.chosen(titles, rounds, "stale")
     yield Part("Failover: stale connections", "Milliseconds from the first Sentinel that names the new master to the "
-               "end of the last connection to the old one; given up after %d seconds." % LIMIT,
+               "end of the last connection to the old one; given up after %d seconds. The Sentinels look twice a "
+               "second here, by default every 2 to 10 seconds: what waits for them to demote the old master waits "
+               "longer there. Less than 0: it was noticed before a Sentinel said so." % LIMIT,
                tables.absolute(rounds, failovers, ways, "ended", 1000), "failover")
     yield Part("Failover: the first good write", "Milliseconds from the first Sentinel that names the new master to "
                "the first write that the new master has taken from a client that never stops trying.",
