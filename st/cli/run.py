@@ -8,12 +8,11 @@ import click
 from st import __version__, process
 from st.cli.detached import NOT_READY, NOWHERE, Detached
 from st.cli.options import check_names, common_options, is_verbose, load_settings, requires_master, wants_daemon
-from st.cli.sentinels import asker
 from st.config import Loaded, with_tunnels
 from st.errors import ConfigError
 from st.event import Event
 from st.ops.lock import holder_pid
-from st.sentinel.survey import masters
+from st.sentinel.survey import asker, masters
 
 logger = logging.getLogger(__name__)
 

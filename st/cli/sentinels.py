@@ -6,23 +6,15 @@ import click
 
 from st.address import Address
 from st.cli.options import common_options, load_settings
-from st.config import Settings
 from st.config.values import TunnelSettings
 from st.errors import NoMasterError
 from st.ops.plain import plain
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
-from st.sentinel.survey import Asker, elect, masters, report
+from st.sentinel.survey import Asker, asker, elect, masters, report
 from st.tls import client_context
 
 HEAD = ("NAME", "MASTER", "STATE", "REPLICAS", "SENTINELS", "QUORUM", "EPOCH")
-
-
-def asker(settings: Settings) -> Asker:
-    """Return whom to ask, and how, by these settings."""
-    terms = settings.sentinel_tls_terms
-    credentials = Credentials(settings.sentinel_user, settings.sentinel_password, terms and client_context(terms))
-    return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
 
 
 @click.command(name="resolve", short_help="Ask the Sentinels for the address of a master.")

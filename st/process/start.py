@@ -5,10 +5,11 @@ import threading
 import typing as t
 
 from st import __version__
+from st.app.room import room_for
 from st.config import Loaded
 from st.errors import SentinelTunnelError
 from st.event import Event
-from st.ops.limits import raise_descriptor_limit, room, room_event, thread_limit
+from st.ops.limits import raise_descriptor_limit, room_event, thread_limit
 from st.ops.lock import locked
 from st.ops.logs import configure
 from st.ops.passed import take_passed
@@ -16,7 +17,6 @@ from st.ops.places import places
 from st.ops.signals import Signals
 from st.process.process import Process
 from st.process.remarks import remark, syslog_of
-from st.sentinel.roster import MOST_DISCOVERED, MOST_REPLICAS
 from st.web import DESCRIPTORS
 
 logger = logging.getLogger(__name__)
@@ -39,10 +39,8 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
     with locked(where.lock, optional) as (lock, doubt), Signals() as signals, \
             configure(settings.log_level, settings.log_format, settings.log_file, syslog_of(settings)) as log:
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
-        sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
         for_web = DESCRIPTORS if settings.http else 0
-        replicas = MOST_REPLICAS * sum(tunnel.role == "replica" for tunnel in settings.tunnels)
-        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads, replicas)
+        clients = room_for(settings, descriptors - for_web, threads)
         logger.info(room_event(clients, descriptors, threads))
         remark(loaded)
         if doubt:

@@ -82,7 +82,7 @@ class Watcher:
         """End the thread and its workers; returns at the deadline at the latest."""
         self._stopping = True
         self._inbox.put(Wake("stop", ""))
-        if self._thread.ident is not None:
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(deadline.left())
         self._crew.dismiss_all(deadline)
 
