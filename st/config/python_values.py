@@ -24,8 +24,10 @@ def read_values(process: t.Mapping[str, t.Any], tunnels: t.Mapping[str, t.Mappin
     any_port = set()
     for name, values in tunnels.items():
         where = "tunnel %r" % (name,)
-        if not isinstance(values, t.Mapping):
-            findings.problem(where, "give its settings as {NAME: VALUE}, {} for none")
+        wrong = "give its settings as {NAME: VALUE}, {} for none" if not isinstance(values, t.Mapping) else ""
+        wrong = wrong if isinstance(name, str) else "a name of type %s: give a text" % type(name).__name__
+        if wrong:
+            findings.problem(where, wrong)
             continue
         layer = _layer(values, where, True, findings)
         if layer.get("port", first).text == "0":
@@ -34,8 +36,8 @@ def read_values(process: t.Mapping[str, t.Any], tunnels: t.Mapping[str, t.Mappin
         try:
             sheet.tunnels[check_name(name)] = layer
             sheet.places[name] = where
-        except (TypeError, ValueError, AttributeError) as error:
-            findings.problem(where, "no name of a tunnel: %s" % error)
+        except ValueError as error:
+            findings.problem(where, str(error))
     return sheet._replace(any_port=frozenset(any_port & set(sheet.tunnels)))
 
 
