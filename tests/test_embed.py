@@ -53,7 +53,7 @@ def test_a_switch_is_told_and_the_next_connection_is_right(world: World) -> None
             assert client.recv(1) == b""
         wait_until(lambda: told, "the switch is told")
         switch, thread = told[0]
-        assert (switch.tunnel, tuple(switch.old), tuple(switch.new)) == (world.name, old.address, world.nodes[1].address)
+        assert (switch.tunnel, switch.old, switch.new) == (world.name, old.address, world.nodes[1].address)
         assert switch.gap > 0 and switch.closed == 1 and thread == "on_switch"
         with connect_to(st.Address(tunnel.host, tunnel.port)) as client:
             assert ask(client, "SET", "k", "v") == b"+OK\r\n"

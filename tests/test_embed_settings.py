@@ -126,7 +126,8 @@ def test_a_password_that_cannot_be_had_is_said(world: World) -> None:
     with st.SentinelTunnel(world.seeds, world.name, login=True, hold=0.5, redis_password=password) as tunnel:
         with connect_to(st.Address(tunnel.host, tunnel.port)) as client:
             said = client.recv(1000)
-            assert said.startswith(b"-LOADING") and b"given as redis_password failed: RuntimeError: vault is sealed" in said
+            assert said.startswith(b"-LOADING")
+            assert b"given as redis_password failed: RuntimeError: vault is sealed" in said
         broken.clear()
         tunnel.wait_ready(20 * FACTOR)
         with connect_to(st.Address(tunnel.host, tunnel.port)) as client:

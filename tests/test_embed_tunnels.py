@@ -39,7 +39,7 @@ def test_tunnels_of_a_file(world: World, tmp_path: pathlib.Path, monkeypatch: py
     """Its tunnels run under their names, whatever the environment says; what belongs to a process is passed over."""
     monkeypatch.setenv("SENTINEL_TUNNEL_SENTINELS", "127.0.0.1:1")
     path = write_config(tmp_path, world, ["one", "two"], "http = 127.0.0.1:%d" % free_port(), "log_file = /nowhere/x",
-                        "control = %s" % (tmp_path / "control.sock"), "on_failover = /nowhere/x", "pid_file = /nowhere/x")
+                        "control = %s" % (tmp_path / "s"), "on_failover = /nowhere/x", "pid_file = /nowhere/x")
     with st.Tunnels.from_config(path) as tunnels:
         tunnels.wait_ready(READY)
         assert list(tunnels) == ["one", "two"] and len(tunnels) == 2
@@ -80,8 +80,8 @@ def test_a_reload_changes_what_is_different(world: World, tmp_path: pathlib.Path
             assert tunnels.reload() == ["added: tunnel three", "removed: tunnel two"]
             assert list(tunnels) == ["one", "three"] and tunnels["three"].port
             tunnels["three"].wait_ready(READY)
-            values = {"sentinels": seeds_of(world), "hold": 1, "tunnels": {"one": {"master": world.name, "port": one.port}}}
-            assert tunnels.reload(values) == ["removed: tunnel three", "changed: tunnel one: hold"]
+            left = {"one": {"master": world.name, "port": one.port}}
+            assert tunnels.reload({"sentinels": seeds_of(world), "hold": 1, "tunnels": left}) == ["removed: tunnel three", "changed: tunnel one: hold"]
             assert ask(client, "PING") == b"+PONG\r\n"
     with pytest.raises(st.ConfigError, match="nothing to reload from: give other settings, or the path of a file"):
         tunnels.reload()

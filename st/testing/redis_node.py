@@ -23,7 +23,7 @@ class FakeRedis(RedisLike):
         self.replicas: t.List[Address] = []
         self.offset = 0  # of the replication
         self.values: t.Dict[bytes, bytes] = {}
-        self.written: t.Callable[[t.Optional[bytes]], None] = lambda key: None  # called after each write; None: all keys
+        self.written: t.Callable[[t.Optional[bytes]], None] = lambda key: None  # told of each write; None: all keys
         self._writing = threading.RLock()  # makes each write one step, so that clients can count lost ones with INCR
         super().__init__(host)
 

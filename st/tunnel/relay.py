@@ -8,6 +8,8 @@ import select
 import socket
 import typing as t
 
+from st.wire.tls import NO_SIGNAL
+
 CHUNK = 65536  # bytes; the most that one direction holds
 AFTER_MASTER_ENDED = 2.0  # seconds of silence; Redis never half-closes: when it ends, nothing can be of use to it
 AFTER_CLIENT_ENDED = 60.0  # seconds of silence for the rest of a reply, or a hung master would keep us for ever
@@ -41,7 +43,7 @@ class Flow:
     def send(self, data: t.Union[bytes, memoryview]) -> None:
         """Pass on what the sink takes now and keep the rest. A broken sink ends the flow: nothing can arrive."""
         try:
-            size = self._send(data)
+            size = self._send(data, NO_SIGNAL)
         except BlockingIOError:
             size = 0
         except OSError:

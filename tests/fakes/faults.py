@@ -1,4 +1,4 @@
-"""What a network and its nodes can do wrong, for the fakes of st.testing: faults, delays, and replies that a test sets."""
+"""What a network and its nodes can do wrong, for the fakes of st.testing: faults, delays, replies that a test sets."""
 import typing as t
 
 from st.testing.connection import Connection
