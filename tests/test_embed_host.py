@@ -14,7 +14,8 @@ def state():
         signal.set_wakeup_fd(-1), mask, resource.getrlimit(resource.RLIMIT_NOFILE), locale.setlocale(locale.LC_ALL),
         resource.getrlimit(resource.RLIMIT_STACK), sys.getswitchinterval(), threading.stack_size(), os.getcwd(),
         dict(os.environ), logging.getLogger().handlers[:], logging.getLogger().level,
-        logging.getLogger("st").handlers[:], logging.getLogger("st").level, logging.raiseExceptions, sys.excepthook, threading.enumerate(),
+        logging.getLogger("st").handlers[:],
+        logging.getLogger("st").level, logging.raiseExceptions, sys.excepthook, threading.enumerate(),
         socket.getdefaulttimeout(), sorted(os.listdir("/proc/self/fd")), sys.stdin, sys.stdout, sys.stderr]
 """
 

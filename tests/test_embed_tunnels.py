@@ -81,7 +81,8 @@ def test_a_reload_changes_what_is_different(world: World, tmp_path: pathlib.Path
             assert list(tunnels) == ["one", "three"] and tunnels["three"].port
             tunnels["three"].wait_ready(READY)
             left = {"one": {"master": world.name, "port": one.port}}
-            assert tunnels.reload({"sentinels": seeds_of(world), "hold": 1, "tunnels": left}) == ["removed: tunnel three", "changed: tunnel one: hold"]
+            changes = tunnels.reload({"sentinels": seeds_of(world), "hold": 1, "tunnels": left})
+            assert changes == ["removed: tunnel three", "changed: tunnel one: hold"]
             assert ask(client, "PING") == b"+PONG\r\n"
     with pytest.raises(st.ConfigError, match="nothing to reload from: give other settings, or the path of a file"):
         tunnels.reload()

@@ -142,7 +142,11 @@ class FakeRedis(RedisLike):
 
     def on_decr(self, connection: Connection, key: bytes) -> Value:
         """Take one from a number, on a master."""
-        return self.on_incrby(connection, key, b"-1")
+        return self.on_decrby(connection, key, b"1")
+
+    def on_decrby(self, connection: Connection, key: bytes, amount: bytes) -> Value:
+        """Take from a number, on a master."""
+        return self.on_incrby(connection, key, amount[1:] if amount.startswith(b"-") else b"-" + amount)
 
     def on_incrby(self, connection: Connection, key: bytes, amount: bytes) -> Value:
         """Add to a number, on a master."""
