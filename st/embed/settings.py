@@ -2,7 +2,6 @@
 import logging
 import os
 import typing as t
-import uuid
 
 from st.config.load import build_values, load_alone
 from st.config.table import SECRETS, default
@@ -70,7 +69,7 @@ def _without_functions(values: Values, functions: t.Dict[Secret, Secret]) -> t.D
     changed = dict(values)
     for name in SECRETS:
         if callable(changed.get(name)):
-            mark = uuid.uuid4().hex
+            mark = os.urandom(16).hex()
             functions[Secret(mark)] = AskedSecret(name, changed[name])
             changed[name] = mark
     return changed
