@@ -5,9 +5,11 @@ import sys
 import textwrap
 import typing as t
 
-from st.testing import FakeDeployment
+from st.testing.deployment import Deployment
 from tests.programs import ROOT
 from tests.waiting import FACTOR
+
+AnyDeployment = Deployment[t.Any, t.Any]
 
 HEAD = """
 import os, signal, socket, sys, threading, time
@@ -29,7 +31,7 @@ def until(condition):
 """
 
 
-def run_embedder(deployment: FakeDeployment, source: str, *options: str) -> "subprocess.CompletedProcess[bytes]":
+def run_embedder(deployment: AnyDeployment, source: str, *options: str) -> "subprocess.CompletedProcess[bytes]":
     """Run a program, which finds `NAME`, `SEEDS`, `ping` and `until`, to its end."""
     program = HEAD % (20 * FACTOR, 20 * FACTOR) + textwrap.dedent(source)
     seeds = ["%s:%d" % seed for seed in deployment.seeds]
@@ -38,7 +40,7 @@ def run_embedder(deployment: FakeDeployment, source: str, *options: str) -> "sub
                           env=dict(os.environ, PYTHONPATH=ROOT))
 
 
-def said_by(deployment: FakeDeployment, source: str, *options: str) -> t.List[str]:
+def said_by(deployment: AnyDeployment, source: str, *options: str) -> t.List[str]:
     """Run a program that must exit 0 and write nothing to standard error; return the lines that it prints."""
     done = run_embedder(deployment, source, "-W", "ignore::DeprecationWarning", *options)
     assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode() + done.stdout.decode()

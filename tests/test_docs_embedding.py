@@ -66,11 +66,11 @@ def toolbox(deployment: FakeDeployment, *words: str, **environ: str) -> t.Iterat
     process = subprocess.Popen([sys.executable, "-W", "ignore", TOOLBOX, *sentinels, *words], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                env=dict(os.environ, PYTHONPATH=ROOT, **environ))
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    with process:  # closes the pipes
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_the_toolbox_tells_and_counts(deployment: FakeDeployment) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from st.wire.resp import MORE, MOST_BYTES, MalformedReply, ReplyError, ReplyReader, encode, pairs, shown, text
+from st.testing.wire import RequestParser
 from tests import fakes
 
 # What a Redis can send in RESP2, as the fakes write it and as we read it.
@@ -31,7 +32,7 @@ def test_bytes_that_are_no_text_survive() -> None:
 def test_commands_are_read_back(commands: t.List[t.List[t.Union[str, bytes]]]) -> None:
     """The parser of the fakes reads the words that were written."""
     as_bytes = [[word if isinstance(word, bytes) else word.encode() for word in command] for command in commands]
-    assert list(fakes.wire.RequestParser().feed(encode(commands))) == as_bytes
+    assert list(RequestParser().feed(encode(commands))) == as_bytes
 
 
 @given(st.lists(replies, min_size=1, max_size=5), st.data())

@@ -22,6 +22,8 @@ Subscriber = t.TypeVar("Subscriber", bound=Callback)
 class Tunnels(t.Mapping[str, Tunnel]):
     """Tunnels by their names. Every method is for any thread; in a child of os.fork nothing runs."""
 
+    _running: t.Optional[Running] = None  # from `start` to the end of `stop`
+
     def __init__(self, settings: t.Union[Values, Settings]) -> None:
         """Take the settings by their names, with `tunnels` = {NAME: {...}} among them; raise ConfigError."""
         self._settings = settings if isinstance(settings, Settings) else from_values(settings)
@@ -146,7 +148,7 @@ class Tunnels(t.Mapping[str, Tunnel]):
         self._pid = os.getpid()
         self._changing = threading.Lock()  # held by `start` and `reload`: one at a time
         self._lock = threading.Lock()  # guards the callbacks, and the attribute below
-        self._running: t.Optional[Running] = None
+        self._running = None
 
     def _notice_fork(self) -> None:
         """Begin anew in a child of os.fork: what runs is the parent's, and who holds a lock may not be here."""

@@ -7,14 +7,19 @@ from st.testing.sentinel import FakeSentinel, Monitored, Replica, Sibling
 from st.testing.server import Address
 
 
-class FakeDeployment:
+Node = t.TypeVar("Node", bound=FakeRedis)
+Guard = t.TypeVar("Guard", bound=FakeSentinel)
+Self = t.TypeVar("Self", bound="Deployment[t.Any, t.Any]")
+
+
+class Deployment(t.Generic[Node, Guard]):
     """Nodes and Sentinels of one master name, in threads of this process, on free ports of 127.0.0.1.
 
     Nothing happens by itself: the Sentinels name another master after `failover`, and at no other time.
     """
 
-    redis_class: t.Type[FakeRedis] = FakeRedis
-    sentinel_class: t.Type[FakeSentinel] = FakeSentinel
+    redis_class: t.Type[Node]
+    sentinel_class: t.Type[Guard]
     replicates = True  # replicas get every write at once
 
     def __init__(self, name: str = "mymaster", replicas: int = 2, sentinels: int = 3,
@@ -32,7 +37,7 @@ class FakeDeployment:
         self._set_roles(self.master)
         self._tell_sentinels()
 
-    def __enter__(self) -> "FakeDeployment":
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *exc: t.Any) -> None:
@@ -44,11 +49,11 @@ class FakeDeployment:
         return [sentinel.address for sentinel in self.sentinels]
 
     @property
-    def replicas(self) -> t.List[FakeRedis]:
+    def replicas(self) -> t.List[Node]:
         """Every node but the master."""
         return [node for node in self.nodes if node is not self.master]
 
-    def failover(self, to_node: t.Optional[FakeRedis] = None) -> FakeRedis:
+    def failover(self, to_node: t.Optional[Node] = None) -> Node:
         """Make a replica the master, the first that is well unless one is given, and return it.
 
         As with Redis, the clients of the promoted and of the demoted node are disconnected, if these can do anything.
@@ -72,7 +77,7 @@ class FakeDeployment:
         """End the master's process: its connections end, and new ones are refused until `heal`."""
         self.master.stop()
 
-    def kill_sentinel(self) -> FakeSentinel:
+    def kill_sentinel(self) -> Guard:
         """End the process of the first Sentinel that lives, and return it; it is refused until `heal`."""
         for sentinel in self.sentinels:
             if sentinel.running:
@@ -90,7 +95,7 @@ class FakeDeployment:
         for sentinel in self.sentinels:
             sentinel.start()
 
-    def promote(self, to_node: FakeRedis, epoch: t.Optional[int] = None) -> None:
+    def promote(self, to_node: Node, epoch: t.Optional[int] = None) -> None:
         """Make a node the master, at the next epoch unless one is given; open connections stay open.
 
         The order is that of a failover: the roles first, then what the Sentinels say, then the event.
@@ -110,7 +115,7 @@ class FakeDeployment:
         for node in self.nodes:
             node.close()
 
-    def _set_roles(self, master: FakeRedis) -> None:
+    def _set_roles(self, master: Node) -> None:
         # The old master is demoted before the new one is promoted: never two at a time.
         self.master = master
         for node in self.replicas:
@@ -125,7 +130,7 @@ class FakeDeployment:
             sentinel.siblings = [Sibling(other.address, other.runid) for other in self.sentinels
                                  if other is not sentinel]
 
-    def _replicate(self, node: FakeRedis, key: t.Optional[bytes]) -> None:
+    def _replicate(self, node: Node, key: t.Optional[bytes]) -> None:
         """Copy what was written on the master, one key or (None) all of them."""
         followers = [each for each in self.replicas if self.replicates and node is self.master and _is_well(each)]
         for follower in followers:
@@ -135,6 +140,13 @@ class FakeDeployment:
                 follower.values[key] = node.values[key]
             else:
                 follower.values.pop(key, None)
+
+
+class FakeDeployment(Deployment[FakeRedis, FakeSentinel]):
+    """The usual one; a subclass may have nodes with more commands."""
+
+    redis_class = FakeRedis
+    sentinel_class = FakeSentinel
 
 
 def _is_well(node: FakeRedis) -> bool:

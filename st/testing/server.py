@@ -17,7 +17,7 @@ class FakeServer:
     """
 
     kind = "server"
-    connection_class = Connection
+    connection_class: t.Type[Connection] = Connection
     patience = 10.0  # seconds for its own threads to end
 
     def __init__(self, host: str = "127.0.0.1") -> None:

@@ -1,12 +1,12 @@
 """A small complete deployment for one master name, whose nodes and Sentinels have faults."""
 import typing as t
 
-from st.testing.deployment import FakeDeployment
+from st.testing.deployment import Deployment
 from tests.fakes.redis_node import FakeRedis
 from tests.fakes.sentinel import FakeSentinel
 
 
-class World(FakeDeployment):
+class World(Deployment[FakeRedis, FakeSentinel]):
     """One master, its replicas, and Sentinels that agree; the test may then disturb each of them.
 
     Every node has values of its own, so that a test sees where a write went.
@@ -14,9 +14,6 @@ class World(FakeDeployment):
 
     redis_class = FakeRedis
     sentinel_class = FakeSentinel
-    nodes: t.List[FakeRedis]  # type: ignore[assignment]
-    sentinels: t.List[FakeSentinel]  # type: ignore[assignment]
-    master: FakeRedis
     replicates = False
 
     def switch(self, to_node: FakeRedis, epoch: t.Optional[int] = None) -> None:
