@@ -12,9 +12,10 @@ from tests.waiting import FACTOR
 AnyDeployment = Deployment[t.Any, t.Any]
 
 HEAD = """
-import os, signal, socket, sys, threading, time
+import logging, os, signal, socket, sys, threading, time
 import st
 
+logging.getLogger("st").setLevel("ERROR")  # on a slow machine there are warnings
 NAME, SEEDS = sys.argv[1], sys.argv[2:]
 
 def ping(port):

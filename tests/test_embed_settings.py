@@ -9,7 +9,7 @@ from st.config.table import SETTINGS, default
 from st.embed.settings import OF_A_PROCESS, build, from_file
 from tests.fakes import World
 from tests.tunnels import ask, connect_to
-from tests.waiting import FACTOR
+from tests.waiting import FACTOR, wait_until
 
 PLACE = {"sentinels": "10.0.0.11", "tunnels": ["a"]}
 
@@ -124,6 +124,7 @@ def test_a_password_that_cannot_be_had_is_said(world: World) -> None:
         return "s3cret"
 
     with st.SentinelTunnel(world.seeds, world.name, login=True, hold=0.5, redis_password=password) as tunnel:
+        wait_until(lambda: "vault is sealed" in tunnel.status()["tunnels"][0]["reason"], "the status tells why")
         with connect_to(st.Address(tunnel.host, tunnel.port)) as client:
             said = client.recv(1000)
             assert said.startswith(b"-LOADING")
