@@ -111,6 +111,27 @@ def test_it_returns_in_time_whatever_others_do(world: World) -> None:
     free.set()
 
 
+def test_a_log_that_hangs_leaves_no_thread_behind(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A watcher that cannot go on while `stop` waits ends later, with all that it had begun meanwhile."""
+    hanging, free = threading.Event(), threading.Event()
+
+    class Hanging(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage().startswith("round number=2") and not free.is_set():
+                hanging.set()
+                free.wait(60 * FACTOR)
+
+    tunnel, handler = st.SentinelTunnel(world.seeds, world.name, poll=0.1), Hanging()
+    logging.getLogger("st").addHandler(handler)
+    try:
+        with caplog.at_level(logging.DEBUG, "st"), tunnel:
+            assert hanging.wait(READY)
+            tunnel.stop(timeout=0.2)
+            free.set()
+    finally:
+        logging.getLogger("st").removeHandler(handler)
+
+
 def test_who_waits_for_a_master_is_told(world: World) -> None:
     """A thread in `wait_ready` does not wait on when another one stops the tunnel."""
     told: t.List[BaseException] = []

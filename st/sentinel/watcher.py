@@ -109,6 +109,7 @@ class Watcher:
             except Exception:  # a fault of ours in one round must not end the watching
                 logger.exception("a round of the watcher failed")
                 time.sleep(HURRY)
+        self._crew.dismiss_all(Deadline(0))  # also those that came when `stop` could not wait for this thread
 
     def _begin(self, wake: Wake) -> None:
         self._round += 1
