@@ -27,10 +27,11 @@ def note(sock: socket.socket) -> socket.socket:
 
 def close_copies() -> bool:
     """Close this process's copies of what its parent has noted, and say nothing on them; False in the parent itself."""
-    if _noted.pid == os.getpid():
+    global _noted
+    inherited = _noted
+    if inherited.pid == os.getpid():
         return False
-    inherited = list(_noted.sockets)
-    _noted.__init__()  # type: ignore[misc]
-    for sock in inherited:
+    _noted = _Noted()
+    for sock in list(inherited.sockets):
         sock.close()  # and no shutdown(), which is of the connection itself, and so would reach the parent
     return True

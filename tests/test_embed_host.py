@@ -58,6 +58,32 @@ def test_a_limit_of_files_leaves_room_for_the_program(world: World) -> None:
     assert 0 < 2 * int(most) < 300 and limit == "600"
 
 
+def test_a_host_without_threads_is_told_at_once(world: World) -> None:
+    """`start` raises a LocalError, whether the first or a later thread cannot be had, and leaves nothing behind."""
+    said = said_by(world, """
+        import resource
+        def size():
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[0]) * resource.getpagesize()
+        threading.stack_size(256 << 20)
+        before = sorted(os.listdir("/proc/self/fd"))
+        for threads in (0, 1):
+            resource.setrlimit(resource.RLIMIT_AS, (size() + (threads << 28) + (64 << 20), resource.RLIM_INFINITY))
+            tunnel = st.SentinelTunnel(SEEDS, NAME)
+            try:
+                tunnel.start()
+                print("started")
+            except st.LocalError as error:
+                print(error)
+            tunnel.stop()
+            until(lambda: threading.active_count() == 1)
+            print(sorted(os.listdir("/proc/self/fd")) == before)
+    """)
+    assert ": cannot listen: can't start new thread: raise the limit of processes" in said[0]
+    assert said[2].startswith("cannot start: can't start new thread: raise the limit of processes")
+    assert said[1::2] == ["True"] * 2
+
+
 def test_a_program_that_does_not_stop_it_ends(world: World) -> None:
     """At its end, in whatever way, nothing waits for a thread of ours, and nothing is printed."""
     for end in ("", "sys.exit(0)", "os._exit(0)"):

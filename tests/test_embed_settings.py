@@ -59,6 +59,14 @@ def test_values_of_python_are_what_the_file_calls_them() -> None:
     assert [str(network) for network in one.allow] == ["10.0.0.0/8"] and (two.port, three.port) == (0, 0)
 
 
+def test_a_path_may_be_a_path(tmp_path: pathlib.Path) -> None:
+    """Of a file, where the file of the configuration has text."""
+    path = tmp_path / "password"
+    path.write_text("s3cret\n")
+    password = build({"sentinels": "a", "redis_password_file": path}, {"one": {}}).tunnels[0].redis_password
+    assert password is not None and password.reveal() == "s3cret" and "s3cret" not in repr(password)
+
+
 def test_ports_count_up_from_a_first_one() -> None:
     """As in the file, where there is one for all; a tunnel may still have any."""
     made = build({"sentinels": "a", "port": 7000}, {"one": {}, "two": {"port": 7001}, "three": {}, "four": {"port": 0}})
