@@ -10,7 +10,7 @@ from st.errors import LocalError
 from st.ops.herald import Callback, Herald
 from st.ops.limits import descriptor_limit, thread_limit
 
-STOP_WAIT = 2.0  # seconds, when a start has failed half-way
+STOP_WAIT = 2.0  # seconds for what ends, when somebody is about to start
 
 
 class Running:
@@ -43,6 +43,12 @@ class Running:
     def subscribe(self, callback: Callback) -> None:
         """Call `callback` for each switch from now on."""
         self._herald.subscribe(callback)
+
+    def goes_on(self) -> bool:
+        """Tell whether it serves; False when it was stopped, and then its places are free, as a rule."""
+        if self.stopping:
+            self._ended.wait(STOP_WAIT)
+        return not self.stopping
 
     def stop(self, timeout: float) -> None:
         """End everything within `timeout`; half of it, at the most, is for clients that wait for a reply."""

@@ -35,14 +35,19 @@ class Tunnels(t.Mapping[str, Tunnel]):
     def from_config(cls, path: t.Union[str, "os.PathLike[str]"]) -> "Tunnels":
         """Return the tunnels of a configuration file, whatever the environment says; raise ConfigError."""
         made = cls(from_file(path))
-        made._source = os.path.abspath(os.fspath(path))  # the program may go to another directory
+        made._source = _lasting(path)
         return made
 
     def start(self) -> None:
-        """Listen everywhere, then begin; raise ListenError at once and leave nothing behind. Twice is fine."""
+        """Listen everywhere, then begin; raise ListenError at once and leave nothing behind. Twice is fine.
+
+        Also raises LocalError, and ConfigError when a file of TLS has gone bad.
+        """
         self._notice_fork()
         with self._changing:
-            if self._current() is not None:
+            with self._lock:
+                old = self._running
+            if old is not None and old.goes_on():
                 return
             follow_forks()
             running = Running(self._settings)
@@ -78,7 +83,7 @@ class Tunnels(t.Mapping[str, Tunnel]):
             settings, running = from_source(source), self._current()
             changes = running.reload(settings) if running else compare(self._settings, settings)
             self._settings = settings
-            self._source = None if isinstance(source, t.Mapping) else source
+            self._source = _lasting(source)
         return changes.lines()
 
     def on_switch(self, callback: Subscriber) -> Subscriber:
@@ -172,3 +177,8 @@ class Tunnels(t.Mapping[str, Tunnel]):
         with self._lock:
             if self._running is running:
                 self._running = None
+
+
+def _lasting(source: Source) -> t.Optional[Source]:
+    """Return the file to read again, wherever the program goes meanwhile; None: there is none."""
+    return None if isinstance(source, t.Mapping) else os.path.abspath(os.fspath(source))
