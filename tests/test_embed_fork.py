@@ -139,6 +139,30 @@ if True:
     assert said == [pong, "refused", pong]
 
 
+def test_a_parent_leaves_nothing_though_children_live(world: World) -> None:
+    """A hundred times: neither threads nor descriptors, with other threads around and children that were forked."""
+    said = said_by(world, FORK + """
+if True:
+    over, (reading, writing), tunnel = threading.Event(), os.pipe(), st.SentinelTunnel(SEEDS, NAME, drain=0)
+    other = threading.Thread(target=over.wait)
+    other.start()
+    def now():
+        return threading.enumerate(), sorted(os.listdir("/proc/self/fd"))
+    before = now()
+    for number in range(100):
+        tunnel.start()
+        if number % 20 == 0:
+            fork(lambda: os.read(reading, 1))
+            ping(tunnel.port)
+        tunnel.stop()
+        assert now() == before, (now(), before)
+    os.write(writing, b"x" * 5)
+    over.set()
+    print(tunnel.status()["state"])
+    """)
+    assert said == ["down"]
+
+
 def test_a_lock_that_a_thread_held_does_not_stay_held(world: World) -> None:
     """Forks in the midst of starts, stops and switches by other threads leave children that can start and stop."""
     said = said_by(world, FORK + """

@@ -10,11 +10,11 @@ from st.testing.wire import Command, Error, Push, Several, Simple, Value, encode
 VERSION = "7.0.15"  # the texts of errors and the fields are those of this version
 ALWAYS_ALLOWED = ("AUTH", "HELLO", "QUIT")
 ALLOWED_IN_SUBSCRIPTION = ("SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE", "PING", "QUIT")
-NO_PASSWORD = (
+AUTH_FOR_NOTHING = (
     "ERR AUTH <password> called without any password configured for the default user. "
     "Are you sure your configuration is correct?"
 )
-WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
+AUTH_REFUSED = "WRONGPASS invalid username-password pair or user is disabled."
 HELLO_FIRST = (
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> "
     "option can be used to authenticate the client and select the RESP protocol version at the same time"
@@ -70,13 +70,13 @@ class RedisLike(FakeServer):
     def on_auth(self, connection: Connection, *words: bytes) -> Value:
         """Take a password, or a user and a password."""
         if len(words) == 1 and self.password is None:
-            return Error(NO_PASSWORD)
+            return Error(AUTH_FOR_NOTHING)
         if len(words) not in (1, 2):
             return Error("ERR wrong number of arguments for 'auth' command")
         user, password = (b"default",) * (2 - len(words)) + words
         right = self.password is None or password == self.password.encode()
         if user != self.user.encode() or not right:
-            return Error(WRONG_PASSWORD)
+            return Error(AUTH_REFUSED)
         connection.authenticated = True
         return Simple("OK")
 

@@ -135,7 +135,7 @@ class FakeSentinel(RedisLike):
 
 def runid_of(address: Address) -> str:
     """Return 40 hexadecimal digits that are the same for the same address."""
-    return hashlib.sha1(repr(tuple(address)).encode()).hexdigest()
+    return hashlib.sha256(repr(tuple(address)).encode()).hexdigest()[:40]
 
 
 def _fields(name: str, address: Address, runid: str, flags: str, role: str = "") -> t.Dict[str, str]:
