@@ -27,6 +27,7 @@ from st.switch import Switch
 from st.tunnel.listener import Site
 from st.tunnel.server import Seats, TunnelServer
 from st.wire.dial import Endpoint
+from st.workers.pool import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class App:
         self._passed = passed or PassedSockets()
         self._assigned: t.Mapping[str, t.Sequence[Site]] = {}  # passed sockets by tunnels; by `start`, then by `reload`
         self._keys = keys_of(settings)
+        self._workers = Workers(settings.workers, room) if settings.workers > 1 else None
         self._changing = threading.Lock()  # held by `reload`, so that there is one at a time
         self._stopping = False
         self._parts = self._combine(settings, {})
@@ -66,7 +68,13 @@ class App:
         useless = self._passed.useless(settings.tunnels)
         if useless:
             raise ListenError("; ".join(useless))
-        servers = self._listen_all(settings.tunnels)
+        if self._workers:
+            self._workers.start()
+        try:
+            servers = self._listen_all(settings.tunnels)
+        except BaseException:
+            self._stop_workers()
+            raise
         self._parts = self._combine(settings, servers)
         try:
             self._parts.watcher.start()
@@ -118,6 +126,7 @@ class App:
             lane.server.row.wake()  # who waits for a master waits in vain
         self._retire([lane.server for lane in parts.lanes.values()], Deadline(drain), "shutdown", limit)
         parts.watcher.stop(Deadline(limit.left(STOP_WAIT)))
+        self._stop_workers(limit)
 
     def wait_master(self, deadline: Deadline, names: t.Optional[t.Container[str]] = None) -> t.List[str]:
         """Wait until every tunnel, or each of these, has a master; return why each of the others has none."""
@@ -140,7 +149,8 @@ class App:
 
     def measures(self) -> Measures:
         """Return what is counted beyond the status."""
-        return self._parts.measures(self._seats.free)
+        workers = self._workers.measures() if self._workers else ()
+        return self._parts.measures(self._seats.free)._replace(workers=workers)
 
     def clients(self) -> t.List[ClientStatus]:
         """Return all open connections, in the order in which they came."""
@@ -185,6 +195,10 @@ class App:
         crew.report_to(watcher.post, lambda channel: watcher.wake("event", channel))
         return Parts(settings, lanes, crew, watcher)
 
+    def _stop_workers(self, limit: Deadline = FOREVER) -> None:
+        if self._workers:
+            self._workers.stop(Deadline(limit.left(STOP_WAIT)))
+
     def _follower(self, tunnel: TunnelSettings, row: Row, settings: Settings, crew: Crew) -> AnyFollower:
         rules = (settings.min_sentinels, settings.sentinel_outage == "serve")
         if isinstance(row, ReplicaRow):
@@ -210,7 +224,7 @@ class App:
         row = (ReplicaRow if tunnel.role == "replica" else MasterRow)(tunnel.name, tunnel.master)
         try:
             return TunnelServer(tunnel, row, self._seats, self._hint, self._keys.legs[tunnel.name],
-                                self._assigned.get(tunnel.name))
+                                self._assigned.get(tunnel.name), self._workers.relay if self._workers else None)
         except ListenError as error:
             raise blame_holder(error, error.address) if error.address else error
 

@@ -9,5 +9,5 @@ from st.sentinel.roster import MOST_DISCOVERED, MOST_REPLICAS
 def room_for(settings: Settings, descriptors: int, threads: t.Optional[int]) -> int:
     """Return how many clients fit within these limits; None is no limit."""
     sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
-    replicas = MOST_REPLICAS * sum(tunnel.role == "replica" for tunnel in settings.tunnels)
-    return room(descriptors, len(settings.tunnels), sentinels, threads, replicas)
+    others = sum(len(tunnel.places) - 1 + MOST_REPLICAS * (tunnel.role == "replica") for tunnel in settings.tunnels)
+    return room(descriptors, len(settings.tunnels), sentinels, threads, others)

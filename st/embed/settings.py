@@ -16,10 +16,10 @@ Source = t.Union[str, "os.PathLike[str]", t.Mapping[str, t.Any]]
 
 # A program has its own ways for these: in a file, which may be that of the service too, they are passed over.
 OF_A_PROCESS = {
-    "http": "ask status()", "control": "call its methods", "lock": "the program sees to that itself",
-    "pid_file": "the program sees to that itself", "history_file": "use on_switch", "on_failover": "use on_switch",
-    "syslog": "configure logging", "log_file": "configure logging", "log_format": "configure logging",
-    "log_level": "configure logging",
+    "workers": "tunnels inside of it begin no other", "http": "ask status()", "control": "call its methods",
+    "lock": "the program sees to that itself", "pid_file": "the program sees to that itself",
+    "history_file": "use on_switch", "on_failover": "use on_switch", "syslog": "configure logging",
+    "log_file": "configure logging", "log_format": "configure logging", "log_level": "configure logging",
 }
 
 

@@ -41,6 +41,8 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
         for_web = DESCRIPTORS if settings.http else 0
         clients = room_for(settings, descriptors - for_web, threads)
+        if threads is not None and settings.workers > 1:  # each connection has another thread there
+            clients = min(clients, room_for(settings, descriptors, threads // 2))
         logger.info(room_event(clients, descriptors, threads))
         remark(loaded)
         if doubt:
