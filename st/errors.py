@@ -81,6 +81,12 @@ class PeerTlsError(PeerError):
     """A node was reached, and no TLS came about: its certificate, ours, or no TLS there at all."""
 
 
+class PasswordError(PeerError):
+    """A function that was to tell a password has failed, so that nobody can log in."""
+
+    kind = "noauth"
+
+
 class PeerGarbage(PeerError):
     """Something replied that is not what it should be: not Sentinel, or not Redis at all."""
 
@@ -95,3 +101,14 @@ class UnknownMasterError(NoMasterError):
 
 class NoSentinelError(NoMasterError):
     """Not one Sentinel replied."""
+
+
+class NotListeningError(SentinelTunnelError):
+    """An embedded tunnel was asked for what it has only while it listens: `start` was not called, or `stop` was."""
+
+
+class UnknownTunnelError(SentinelTunnelError, KeyError):
+    """No tunnel has this name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would put it in quotes

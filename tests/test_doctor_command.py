@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from st.cli.main import program
 from tests.fakes import Connection, Error, Monitored, World
-from tests.fakes.wire import Command
+from st.testing.wire import Command
 from tests.programs import own_places
 
 READING = {"AUTH", "PING", "INFO", "ROLE", "CONFIG GET", "SENTINEL MASTERS", "SENTINEL MASTER", "SENTINEL MYID",

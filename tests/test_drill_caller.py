@@ -10,7 +10,7 @@ from st.drill.caller import Caller, Login, converse
 from st.errors import PeerRefused
 from st.secret import Secret
 from tests.fakes import Error, FakeRedis
-from tests.fakes.wire import Several
+from st.testing.wire import Several
 from tests.waiting import FACTOR, wait_until
 
 LONG = 30 * FACTOR  # seconds; no test waits for it to pass

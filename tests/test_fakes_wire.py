@@ -3,7 +3,7 @@ import typing as t
 
 import pytest
 
-from tests.fakes.wire import (
+from st.testing.wire import (
     NIL_ARRAY, Error, ProtocolError, Push, RequestParser, Several, Simple, Value, Verbatim, encode,
 )
 

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from st.cli.main import program
 from st.config import load
+from st.testing.sentinel import Monitored, Sibling
 from tests.fakes import Error, World
-from tests.fakes.sentinel import Monitored, Sibling
 
 
 def run(*words: str, **environ: str) -> Result:

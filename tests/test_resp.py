@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from st.testing.wire import RequestParser
 from st.wire.resp import (DANGEROUS_HEADER, MORE, MOST_BYTES, MalformedReply, ReplyError, ReplyReader, encode, pairs,
                           shown, text)
 from tests import fakes
@@ -32,7 +33,7 @@ def test_bytes_that_are_no_text_survive() -> None:
 def test_commands_are_read_back(commands: t.List[t.List[t.Union[str, bytes]]]) -> None:
     """The parser of the fakes reads the words that were written."""
     as_bytes = [[word if isinstance(word, bytes) else word.encode() for word in command] for command in commands]
-    assert list(fakes.wire.RequestParser().feed(encode(commands))) == as_bytes
+    assert list(RequestParser().feed(encode(commands))) == as_bytes
 
 
 @given(st.lists(replies, min_size=1, max_size=5), st.data())

@@ -13,9 +13,9 @@ from st.sentinel.client import SentinelClient
 from tests.certificates import self_signed
 from tests.control import run_on
 from tests.fakes import World
-from tests.fakes.connection import Connection
+from st.testing.connection import Connection
 from tests.fakes.dead_ends import endless_line
-from tests.fakes.wire import Command, Error
+from st.testing.wire import Command, Error
 from tests.live.node import free_port
 from tests.programs import Program
 from tests.test_security_resp import BOMBS

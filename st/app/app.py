@@ -36,6 +36,7 @@ CUT_WAIT = 2.0  # seconds for connections that were cut to be closed by their th
 STOP_WAIT = 2.0  # seconds for the watcher and its workers
 REPORT_SLACK = 0.5  # seconds beyond sentinel_timeout for the first reports after a reload
 RELOAD_DRAIN = 3.0  # seconds, at the most, that a reload waits for the connections of tunnels that go
+FOREVER = Deadline(None)
 
 Servers = t.Mapping[str, TunnelServer]
 
@@ -80,6 +81,8 @@ class App:
         except BaseException:
             self.stop(0)
             raise
+        if self._stopping:  # while this went on
+            self.stop(0)
 
     def reload(self, settings: Settings) -> Changes:
         """Change to another configuration and return what is different; raise ListenError with nothing changed.
@@ -112,19 +115,26 @@ class App:
             self.stop(0)
         return changes
 
-    def stop(self, drain: float) -> None:
-        """Stop accepting, let connections end for `drain` seconds, cut the rest, end all threads."""
+    def stop(self, drain: float, limit: Deadline = FOREVER) -> None:
+        """Stop accepting, let connections end for `drain` seconds, cut the rest, end all threads.
+
+        After `limit` nothing is waited for any more: what is left ends by itself.
+        """
         self._stopping = True
         parts = self._parts
-        self._retire([lane.server for lane in parts.lanes.values()], Deadline(drain), "shutdown")
-        parts.watcher.stop(Deadline(STOP_WAIT))
-        self._stop_workers()
+        for lane in parts.lanes.values():
+            lane.server.row.wake()  # who waits for a master waits in vain
+        self._retire([lane.server for lane in parts.lanes.values()], Deadline(drain), "shutdown", limit)
+        parts.watcher.stop(Deadline(limit.left(STOP_WAIT)))
+        self._stop_workers(limit)
 
-    def wait_master(self, deadline: Deadline) -> t.List[str]:
-        """Wait until every tunnel has a master; return why each of the others has none."""
+    def wait_master(self, deadline: Deadline, names: t.Optional[t.Container[str]] = None) -> t.List[str]:
+        """Wait until every tunnel, or each of these, has a master; return why each of the others has none."""
         late = []
         for name, lane in self._parts.lanes.items():
-            snapshot = lane.follower.row.wait_usable(deadline)
+            if names is not None and name not in names:
+                continue
+            snapshot = lane.follower.row.wait_usable(deadline, lambda: self._stopping)
             if snapshot.target is None:
                 late.append("%s: %s" % (name, snapshot.reason or "no %s" % lane.follower.row.wanted))
         return late
@@ -132,6 +142,10 @@ class App:
     def status(self) -> ProcessStatus:
         """Return the state of everything, as it is now."""
         return self._parts.status(self._started)
+
+    def places(self) -> t.Dict[str, t.Tuple[Place, ...]]:
+        """Return where each tunnel listens."""
+        return {name: lane.server.places for name, lane in self._parts.lanes.items()}
 
     def measures(self) -> Measures:
         """Return what is counted beyond the status."""
@@ -181,9 +195,9 @@ class App:
         crew.report_to(watcher.post, lambda channel: watcher.wake("event", channel))
         return Parts(settings, lanes, crew, watcher)
 
-    def _stop_workers(self) -> None:
+    def _stop_workers(self, limit: Deadline = FOREVER) -> None:
         if self._workers:
-            self._workers.stop(Deadline(STOP_WAIT))
+            self._workers.stop(Deadline(limit.left(STOP_WAIT)))
 
     def _follower(self, tunnel: TunnelSettings, row: Row, settings: Settings, crew: Crew) -> AnyFollower:
         rules = (settings.min_sentinels, settings.sentinel_outage == "serve")
@@ -231,17 +245,18 @@ class App:
                 server.resume()
             raise
 
-    def _retire(self, servers: t.Sequence[TunnelServer], drain: Deadline, why: str) -> None:
-        """Stop accepting, cut connections at a moment when no reply is on its way, and the rest at the deadline."""
+    def _retire(self, servers: t.Sequence[TunnelServer], drain: Deadline, why: str, limit: Deadline = FOREVER) -> None:
+        """Stop accepting, cut connections at a moment when no reply is on its way, and the rest when `drain` is over.
+        """
         for server in servers:
-            server.stop(Deadline(STOP_WAIT))
+            server.stop(Deadline(limit.left(STOP_WAIT)))
         while not drain.passed() and any(len(server.registry) for server in servers):
             for connection in [each for server in servers for each in server.registry.connections()]:
                 connection.cut_if_quiet(why)
             time.sleep(drain.left(QUIET_LOOK) or 0)
         for server in servers:
             server.registry.cut_all(why)
-        self._wait_empty(servers, Deadline(CUT_WAIT))
+        self._wait_empty(servers, Deadline(limit.left(CUT_WAIT)))
 
     def _wait_empty(self, servers: t.Sequence[TunnelServer], deadline: Deadline) -> None:
         while any(len(server.registry) for server in servers) and not deadline.passed():

@@ -7,7 +7,7 @@ import click
 
 from st.cli.options import common_options, load_settings
 from st.cli.program import explain
-from st.cli.sentinels import asker, node_credentials
+from st.cli.sentinels import node_credentials
 from st.config import Loaded
 from st.doctor.examine import examine
 from st.doctor.host import look_at_host
@@ -15,6 +15,7 @@ from st.doctor.look import Plan, look
 from st.doctor.report import UNKNOWN, as_json, as_nagios, as_text, nagios_line
 from st.errors import SentinelTunnelError
 from st.sentinel.answers import Credentials
+from st.sentinel.survey import asker
 
 
 @click.command(name="doctor", short_help="What is wrong with the live deployment, and the fix.")

@@ -6,7 +6,7 @@ import click
 
 from st.cli.options import common_options, is_quiet, load_settings, own_log
 from st.cli.running import printable
-from st.cli.sentinels import asker, tunnel_named
+from st.cli.sentinels import tunnel_named
 from st.drill.plot import as_svg
 from st.drill.prospect import Prospect, look
 from st.drill.rehearsal import CRASH_WAIT, DrillError, Rehearsal
@@ -16,6 +16,7 @@ from st.drill.words import short
 from st.errors import LocalError
 from st.ops.logs import configure
 from st.ops.tables import wrapped
+from st.sentinel.survey import asker
 
 PLAN = """\
 {sentinel} would be told to fail over from {master} to one of {replicas}. \

@@ -7,12 +7,12 @@ import click
 
 from st.cli.deployment import deployment_options, wants_deployment, write_deployment
 from st.cli.options import Chosen, common_options
-from st.cli.sentinels import asker, master_row, with_all_masters
+from st.cli.sentinels import master_row, with_all_masters
 from st.config import Loaded, Settings, parse, to_ini
 from st.config.environment import PREFIX
 from st.ops.plain import plain
 from st.sentinel.answers import Report
-from st.sentinel.survey import Asker, everyone, masters, report
+from st.sentinel.survey import Asker, asker, everyone, masters, report
 
 HEAD = """\
 ; Tunnels to the masters that Redis Sentinel monitors, made by `sentinel-tunnel

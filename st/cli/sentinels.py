@@ -12,17 +12,10 @@ from st.errors import ConfigError, NoMasterError
 from st.ops.plain import plain
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
-from st.sentinel.survey import Asker, elect, masters, report
+from st.sentinel.survey import Asker, asker, elect, masters, report
 from st.tls import client_context
 
 HEAD = ("NAME", "MASTER", "STATE", "REPLICAS", "SENTINELS", "QUORUM", "EPOCH")
-
-
-def asker(settings: Settings) -> Asker:
-    """Return whom to ask, and how, by these settings."""
-    terms = settings.sentinel_tls_terms
-    credentials = Credentials(settings.sentinel_user, settings.sentinel_password, terms and client_context(terms))
-    return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
 
 
 def tunnel_named(loaded: Loaded, name: str) -> TunnelSettings:

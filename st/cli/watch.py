@@ -6,7 +6,7 @@ import typing as t
 import click
 
 from st.cli.options import common_options, load_settings
-from st.cli.sentinels import asker, tunnel_named
+from st.cli.sentinels import tunnel_named
 from st.deadline import Deadline
 from st.drill.ears import Ears
 from st.drill.events import Heard
@@ -14,7 +14,7 @@ from st.drill.words import clock, concerns, sentence
 from st.errors import NoMasterError, NoSentinelError, UnknownMasterError
 from st.ops.plain import plain
 from st.sentinel.answers import Report
-from st.sentinel.survey import Asker, elect, everyone, masters, report
+from st.sentinel.survey import Asker, asker, elect, everyone, masters, report
 
 LOOK = 1.0  # seconds between two tries to hear a Sentinel that cannot be heard
 STOP_WAIT = 1.0  # seconds for the threads to end

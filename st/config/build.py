@@ -46,6 +46,7 @@ class _Builder:
         self._environ = environ
         self._findings = findings
         self._places = sources.sheet.places
+        self._any_port = sources.sheet.any_port
         self._words = self._checked(sources.words)
         self._options = check_layer(sources.options, findings)
         self._environment_words = self._checked(sources.environment_words)
@@ -132,11 +133,14 @@ class _Builder:
         """Return the port of every tunnel that shall run: its own, or the next free one."""
         layers = (self._words, self._environment_words, self._sections)
         names = next((layer for layer in layers if layer), {})
-        own = {name: pick("port", [layer.get(name, {}) for layer in layers]) for name in names}
+        own = {name: self._any(name) or pick("port", [layer.get(name, {}) for layer in layers]) for name in names}
         first = self._first_port() or (None if names is self._sections else REDIS_PORT)
         free = free_ports(first or REDIS_PORT, [port.value for port in own.values() if port])
         return {name: port or self._count(name, first, free) if self._listens_on_tcp(name) else self._none(name, port)
                 for name, port in own.items()}
+
+    def _any(self, name: str) -> t.Optional[Value]:
+        return Value(0, self._places[name]) if name in self._any_port else None
 
     def _listens_on_tcp(self, name: str) -> bool:
         return needs_port(pick_all(["listen"], self._layers(name))["listen"])

@@ -11,6 +11,7 @@ from st.config.ini import read_ini
 from st.config.json_file import read_json
 from st.config.kinds import name as check_name
 from st.config.sheet import Given, Sheet, is_secret
+from st.config.python_values import read_values
 from st.config.values import Loaded, Settings
 from st.config.words import read_words
 from st.errors import ConfigError
@@ -33,11 +34,23 @@ def load(
     source = find_source(path, environ, default_files)
     if source is None:
         return parse("", None, options, environ, names)
-    try:
-        file = read_file(source)
-    except (OSError, ValueError) as error:
-        raise ConfigError([one_line(source, "cannot be read as a configuration: %s" % reason(error))]) from error
-    return _parse(file, source, options, environ, names)
+    return _parse(_read(source), source, options, environ, names)
+
+
+def load_alone(path: str, environ: t.Mapping[str, str]) -> Loaded:
+    """Return the configuration in a file, whatever surrounds it: `environ` is only for passwords that it finds there.
+
+    Raise ConfigError with every problem.
+    """
+    findings, file = Findings(), _read(path)
+    return _judge(Sources({}, {}, {}, {}, _read_sheet(file, path, findings)), path, environ, findings)
+
+
+def build_values(process: t.Mapping[str, t.Any], tunnels: t.Mapping[str, t.Mapping[str, t.Any]],
+                 environ: t.Mapping[str, str]) -> Loaded:
+    """Return the configuration in Python values, by the names of their settings; else as `load_alone`."""
+    findings = Findings()
+    return _judge(Sources({}, {}, {}, {}, read_values(process, tunnels, findings)), None, environ, findings)
 
 
 def find_source(path: t.Optional[str], environ: t.Mapping[str, str],
@@ -104,7 +117,7 @@ def _parse(
 ) -> Loaded:
     findings = Findings()
     place = source or "configuration"
-    sheet = _read_sheet(file.text, place, findings)
+    sheet = _read_sheet(file, place, findings)
     sources = Sources(
         words=read_words(map(as_utf8, names), "argument", findings),
         options={name: Given(as_utf8(text), "option --%s" % name.replace("_", "-")) for name, text in options.items()},
@@ -112,19 +125,31 @@ def _parse(
         environment=read_environment(environ, findings),
         sheet=sheet,
     )
-    if file.exposed and _has_password(sheet):
-        findings.warning(place, "holds a password and can be read by other users: chmod 600 it")
     if sheet.original and not _says_where_to_listen(sources):
         findings.note(place, "tunnels listen on 127.0.0.1, where the original tool listened on every interface; "
                       "--listen 0.0.0.0 brings that back")
+    return _judge(sources, source, environ, findings)
+
+
+def _judge(sources: Sources, source: t.Optional[str], environ: t.Mapping[str, str], findings: Findings) -> Loaded:
     built = build(sources, environ, findings)
     findings.raise_problems()
     return Loaded(built.settings, source, tuple(findings.warnings), tuple(findings.notes), built.template)
 
 
-def _read_sheet(text: str, source: str, findings: Findings) -> Sheet:
-    text = text[1:] if text.startswith("\ufeff") else text
-    return (read_json if text.lstrip().startswith("{") else read_ini)(text, source, findings)
+def _read(path: str) -> FileText:
+    try:
+        return read_file(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError([one_line(path, "cannot be read as a configuration: %s" % reason(error))]) from error
+
+
+def _read_sheet(file: FileText, place: str, findings: Findings) -> Sheet:
+    text = file.text[1:] if file.text.startswith("\ufeff") else file.text
+    sheet = (read_json if text.lstrip().startswith("{") else read_ini)(text, place, findings)
+    if file.exposed and _has_password(sheet):
+        findings.warning(place, "holds a password and can be read by other users: chmod 600 it")
+    return sheet
 
 
 def _has_password(sheet: Sheet) -> bool:

@@ -22,6 +22,7 @@ class Sheet(t.NamedTuple):
     tunnels: t.Dict[str, Layer]
     places: t.Dict[str, str]  # where each tunnel begins
     original: bool  # the JSON form of the tool that this one replaces
+    any_port: t.FrozenSet[str] = frozenset()  # tunnels that take any free port: of a program that can ask which
 
 
 def wrong_key(key: str, in_tunnel: bool) -> t.Optional[str]:

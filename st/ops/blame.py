@@ -9,4 +9,4 @@ from st.ops.holder import holder_of
 def blame_holder(error: ListenError, address: Address) -> ListenError:
     """Return the error with the holder of `address` in it, if that is what is wrong and it is known."""
     holder = holder_of(address) if error.errno == errno.EADDRINUSE else None
-    return error if holder is None else ListenError("%s: %s" % (error, holder), error.errno)
+    return error if holder is None else ListenError("%s: %s" % (error, holder), error.errno, error.address)

@@ -21,6 +21,11 @@ def raise_descriptor_limit() -> int:
     """Raise the soft limit of open files to the hard one; return the limit in force."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     _set_descriptor_limit(hard, hard)
+    return descriptor_limit()
+
+
+def descriptor_limit() -> int:
+    """Return how many files this process may have open."""
     return _number(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 

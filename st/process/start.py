@@ -5,10 +5,11 @@ import threading
 import typing as t
 
 from st import __version__
+from st.app.room import room_for
 from st.config import Loaded, Settings
 from st.errors import SentinelTunnelError
 from st.event import Event
-from st.ops.limits import raise_descriptor_limit, room, room_event, thread_limit
+from st.ops.limits import raise_descriptor_limit, room_event, thread_limit
 from st.ops.lock import locked
 from st.ops.logs import configure
 from st.ops.passed import take_passed
@@ -16,7 +17,6 @@ from st.ops.places import places
 from st.ops.signals import Signals
 from st.process.process import Process
 from st.process.remarks import remark, syslog_of
-from st.sentinel.roster import MOST_DISCOVERED, MOST_REPLICAS
 from st.web import DESCRIPTORS
 
 logger = logging.getLogger(__name__)
@@ -55,10 +55,8 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
 
 def room_of(settings: Settings, descriptors: int, threads: t.Optional[int]) -> int:
     """Return how many clients fit within these limits beside what the settings ask for."""
-    sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
-    for_web = DESCRIPTORS if settings.http else 0
-    others = sum(len(tunnel.places) - 1 + MOST_REPLICAS * (tunnel.role == "replica") for tunnel in settings.tunnels)
-    clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads, others)
+    descriptors -= DESCRIPTORS if settings.http else 0
+    clients = room_for(settings, descriptors, threads)
     if threads is not None and settings.workers > 1:  # each connection has another thread there
-        clients = min(clients, room(descriptors, len(settings.tunnels), sentinels, threads // 2, others))
+        clients = min(clients, room_for(settings, descriptors, threads // 2))
     return clients

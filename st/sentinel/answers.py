@@ -73,8 +73,8 @@ class Credentials(t.NamedTuple):
         """Return the AUTH command, or nothing without a password."""
         if self.password is None:
             return []
-        words = ["AUTH", self.password.reveal()]
-        return [words if self.user is None else ["AUTH", self.user, self.password.reveal()]]
+        password = self.password.reveal()
+        return [["AUTH", password] if self.user is None else ["AUTH", self.user, password]]
 
 
 def questions(name: str) -> t.List[Command]:

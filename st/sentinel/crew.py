@@ -133,13 +133,12 @@ class Crew:
             self._dismiss([self._probers.pop(key)])
 
     def dismiss_all(self, deadline: Deadline) -> None:
-        """End all workers; returns at the deadline at the latest."""
-        for desk in self._desks.values():
+        """End all workers; returns at the deadline at the latest. A second call waits for those that have not ended."""
+        for desk in list(self._desks.values()):
             self._dismiss(desk.workers)
         self._dismiss(list(self._probers.values()))
-        for worker in self._leaving:
-            worker.join(deadline)
-        self._desks, self._probers, self._leaving = {}, {}, []
+        self._desks, self._probers = {}, {}
+        self._leaving = [worker for worker in self._leaving if not worker.join(deadline)]
 
     def _dismiss(self, workers: t.Sequence[Worker]) -> None:
         for worker in workers:

@@ -3,6 +3,7 @@ import threading
 import typing as t
 
 from st.address import Address
+from st.config.values import Settings
 from st.deadline import Deadline
 from st.errors import NoMasterError, NoSentinelError, PeerError, PeerRefused, PeerSilent, UnknownMasterError
 from st.sentinel.answers import Credentials, Report
@@ -10,6 +11,7 @@ from st.sentinel.client import SentinelClient, ask_masters
 from st.sentinel.election import Vote, decide
 from st.sentinel.prober import Prober
 from st.sentinel.roster import discovered
+from st.tls import client_context
 from st.wire.role import MASTER, Role
 
 SLACK = 0.25  # seconds that a thread may be late with its own time-out
@@ -25,6 +27,13 @@ class Asker(t.NamedTuple):
     credentials: Credentials
     timeout: float  # seconds, for each Sentinel
     translate: t.Callable[[Address], Address] = lambda address: address  # the address map
+
+
+def asker(settings: Settings) -> Asker:
+    """Return whom to ask, and how, by these settings."""
+    terms = settings.sentinel_tls_terms
+    credentials = Credentials(settings.sentinel_user, settings.sentinel_password, terms and client_context(terms))
+    return Asker(settings.sentinels, credentials, settings.sentinel_timeout, settings.nat_map.apply)
 
 
 def ask_each(sentinels: t.Sequence[Address], ask: t.Callable[[Address], Found],

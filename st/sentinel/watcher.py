@@ -82,7 +82,7 @@ class Watcher:
         """End the thread and its workers; returns at the deadline at the latest."""
         self._stopping = True
         self._inbox.put(Wake("stop", ""))
-        if self._thread.ident is not None:
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(deadline.left())
         self._crew.dismiss_all(deadline)
 
@@ -109,6 +109,7 @@ class Watcher:
             except Exception:  # a fault of ours in one round must not end the watching
                 logger.exception("a round of the watcher failed")
                 time.sleep(HURRY)
+        self._crew.dismiss_all(Deadline(0))  # also those that came when `stop` could not wait for this thread
 
     def _begin(self, wake: Wake) -> None:
         self._round += 1

@@ -40,8 +40,13 @@ class Worker:
         self._interrupt()
 
     def join(self, deadline: Deadline) -> bool:
-        """Wait for the dismissed thread; False when it still hangs in a name lookup: it is a daemon and ends later."""
+        """Wait for the dismissed thread; False when it still hangs in a name lookup: it is a daemon and ends later.
+
+        So does this very thread, when something that it called back has stopped all.
+        """
         while self._thread.is_alive():
+            if self._thread is threading.current_thread():
+                return False
             self._interrupt()  # again: the job may have opened its connection after the last time
             if deadline.passed():
                 return False

@@ -11,6 +11,7 @@ from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.errors import PeerError, PeerRefused, PeerUnreachable
 from st.event import Event
+from st.forks import note
 from st.sentinel.masters import Row, Snapshot, Target
 from st.tunnel.refusal import Refused, linger, no_target, say
 from st.tunnel.registry import Registry
@@ -219,7 +220,7 @@ class Connection:
         """Connect and check the role, on a new socket that others can find."""
         with self._lock:
             self._drop_upstream()
-            self._upstream = upstream = socket.socket(target.endpoint.family, socket.SOCK_STREAM)
+            self._upstream = upstream = note(socket.socket(target.endpoint.family, socket.SOCK_STREAM))
         patience = self._tunnel.settings.connect_timeout
         if target.role == MASTER:  # of replicas there may be another
             patience = max(deadline.left() or 0.0, patience)

@@ -14,6 +14,7 @@ from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.errors import ListenError
 from st.event import Event
+from st.forks import note
 from st.tunnel.door import Guest, guest_of
 from st.unix import UnixListener
 from st.wire.dial import interrupt
@@ -40,6 +41,10 @@ class Opened(t.NamedTuple):
     shared: bool = False  # with whoever passed it to us: a shutdown would end the listening for all
 
 
+class _Stopped(Exception):
+    """Ends the thread of a listener."""
+
+
 class Listener(socketserver.ThreadingTCPServer):
     """Accepts in one place, in a thread of its own, and hands each client to `welcome`, which must not block.
 
@@ -55,7 +60,7 @@ class Listener(socketserver.ThreadingTCPServer):
         self._opened = _open(site, settings)
         # Not that of TCPServer, which would make a socket: this one may be of another family, or passed.
         socketserver.BaseServer.__init__(self, self._opened.place, socketserver.BaseRequestHandler)
-        self.socket = self._opened.socket
+        self.socket = note(self._opened.socket)
         self.beat = time.monotonic()  # when the thread last went round, read by status
         self._tunnel = settings.name
         self._welcome = welcome
@@ -83,8 +88,7 @@ class Listener(socketserver.ThreadingTCPServer):
             self._stopping.set()
             if not self._opened.shared:
                 interrupt(self.socket)  # wakes the thread at once; close() would not
-            if self._thread.ident is not None:
-                self.shutdown()
+            if self._thread.ident is not None and self._thread is not threading.current_thread():
                 self._thread.join(deadline.left())
             self._opened.close()
 
@@ -92,7 +96,7 @@ class Listener(socketserver.ThreadingTCPServer):
         """Listen and accept again after `stop`; when that fails, a line in the log says so."""
         try:
             self._opened = self._opened.again()
-            self.socket = self._opened.socket
+            self.socket = note(self._opened.socket)
             self._stopping.clear()
             self._thread = self._new_thread()
             self.start()
@@ -103,7 +107,13 @@ class Listener(socketserver.ThreadingTCPServer):
 
     def _new_thread(self) -> threading.Thread:
         look = PASSED_LOOK if self._opened.shared else LOOK
-        return threading.Thread(target=self.serve_forever, args=(look,), name="listen %s" % self._tunnel, daemon=True)
+        return threading.Thread(target=self._run, args=(look,), name="listen %s" % self._tunnel, daemon=True)
+
+    def _run(self, look: float) -> None:
+        try:
+            self.serve_forever(look)
+        except _Stopped:
+            pass
 
     def get_request(self) -> t.Tuple[socket.socket, t.Any]:
         """Accept one client. Where that cannot be done: pause, or poll would report the same one for ever."""
@@ -118,10 +128,12 @@ class Listener(socketserver.ThreadingTCPServer):
 
     def process_request(self, request: t.Any, client_address: t.Any) -> None:
         """Hand over one client."""
-        self._welcome(request, guest_of(request, client_address))
+        self._welcome(note(request), guest_of(request, client_address))
 
     def service_actions(self) -> None:
         """Called by serve_forever each time it went round, twice a second at least."""
+        if self._stopping.is_set():  # shutdown() would say so too, but wait for this thread without a limit
+            raise _Stopped
         self.beat = time.monotonic()
         self._idle()
 

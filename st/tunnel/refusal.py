@@ -5,7 +5,7 @@ import socket
 import typing as t
 
 from st.deadline import Deadline
-from st.wire.tls import Leg
+from st.wire.tls import NO_SIGNAL, Leg
 
 LINGER = 0.5  # seconds to read on after the line
 FULL = b"ERR max number of clients reached"  # Redis's own words: clients know them
@@ -31,7 +31,7 @@ def say(client: Leg, line: bytes) -> None:
     """Send the line and the end of the stream, never blocking; a client that is gone is no error."""
     try:
         client.setblocking(False)
-        client.send(b"-%s\r\n" % line)
+        client.send(b"-%s\r\n" % line, NO_SIGNAL)
         client.shutdown(socket.SHUT_WR)
     except OSError:
         pass  # nobody is left to be told

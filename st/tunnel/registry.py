@@ -22,6 +22,13 @@ class _Sweeps:
 _sweeps = _Sweeps()
 
 
+def forget_cuts() -> None:
+    """Do in a child of os.fork what its parent's threads would have done at the end of a cut."""
+    if _sweeps.running:
+        sys.setswitchinterval(_sweeps.interval)
+    _sweeps.__init__()  # type: ignore[misc]
+
+
 @contextlib.contextmanager
 def _undisturbed() -> t.Iterator[None]:
     """Keep the GIL for the few microseconds that each cut takes, together with `interrupt_at_once`.

@@ -10,6 +10,7 @@ import socket
 import typing as t
 
 from st.tunnel.convoy import Convoy, Member
+from st.wire.tls import NO_SIGNAL
 
 CHUNK = 65536  # bytes; the most that one direction holds
 SMALL = 16384  # bytes; larger pieces are carried by the connection's own thread, beside all others
@@ -47,7 +48,7 @@ class Flow:
     def send(self, data: t.Union[bytes, memoryview]) -> None:
         """Pass on what the sink takes now and keep the rest. A broken sink ends the flow: nothing can arrive."""
         try:
-            size = self._send(data)
+            size = self._send(data, NO_SIGNAL)
         except BlockingIOError:
             size = 0
         except OSError:

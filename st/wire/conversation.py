@@ -9,7 +9,7 @@ from st.deadline import Deadline
 from st.errors import PeerGarbage, PeerRefused, PeerSilent, PeerUnreachable
 from st.wire.dial import interrupt
 from st.wire.resp import MORE, Command, MalformedReply, Reply, ReplyError, ReplyReader, encode
-from st.wire.tls import Leg
+from st.wire.tls import NO_SIGNAL, Leg
 
 CHUNK = 65536  # bytes
 
@@ -43,7 +43,7 @@ class Conversation:
         """Send commands without waiting for replies."""
         try:
             self._arm(deadline)
-            self._sock.sendall(encode(commands))
+            self._sock.sendall(encode(commands), NO_SIGNAL)
         except OSError as error:
             raise self._failure(error, "takes no bytes") from error
 

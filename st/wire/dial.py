@@ -10,6 +10,7 @@ import typing as t
 from st.address import Address
 from st.deadline import Deadline
 from st.errors import PeerUnreachable
+from st.forks import note
 from st.wire.tls import Leg
 
 KEEPALIVE_INTERVAL = 5  # seconds between probes
@@ -64,7 +65,7 @@ def connect(sock: socket.socket, endpoint: Endpoint, deadline: Deadline) -> None
 def dial(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
     """Return a new socket that is connected to an endpoint; raise PeerUnreachable."""
     try:
-        sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
+        sock = note(socket.socket(endpoint.family, socket.SOCK_STREAM))
     except OSError as error:
         raise PeerUnreachable("%s: %s" % (endpoint, _reason(error))) from error
     try:

@@ -11,14 +11,15 @@ from st.wire.role import TURNED_AWAY
 
 def log_in(conversation: Conversation, user: t.Optional[str], password: Secret, deadline: Deadline) -> None:
     """Send AUTH; raise PeerRefused when that is refused, with a line for whoever wants to use the connection."""
-    words = ["AUTH", password.reveal()] if user is None else ["AUTH", user, password.reveal()]
+    revealed = password.reveal()
+    words = ["AUTH", revealed] if user is None else ["AUTH", user, revealed]
     reply = conversation.ask([words], deadline)[0]
     if reply == b"OK":
         return
     said = refusal_of_auth(reply)
     if said.startswith(TURNED_AWAY):
         raise PeerRefused("%s: %s" % (conversation.peer, said), said.encode())
-    if password.reveal() in said:
+    if revealed in said:
         said = "in words that hold the password"
     said = "%s refuses the login%s: %s" % (conversation.peer, " of user '%s'" % user if user else "", said)
     line = "ERR sentinel-tunnel: %s; check redis_user and redis_password of the tunnel" % said

@@ -14,6 +14,7 @@ from st.errors import PeerError, PeerSilent, PeerTlsError, PeerUnreachable
 from st.tls import reason
 
 CHUNK = 65536  # bytes; the most ciphertext that is held back
+NO_SIGNAL = socket.MSG_NOSIGNAL  # a program that embeds us may let SIGPIPE end it, as tools do below `| head`
 RECORD = 16384  # bytes of plain text in one TLS record (RFC 8446, 5.1)
 
 
@@ -73,8 +74,11 @@ class TlsSocket:
         self.ready = bool(data)
         return data
 
-    def send(self, data: t.Union[bytes, memoryview]) -> int:
-        """Take bytes as far as they need not be held back; raise BlockingIOError while earlier ones still are."""
+    def send(self, data: t.Union[bytes, memoryview], flags: int = 0) -> int:
+        """Take bytes as far as they need not be held back; raise BlockingIOError while earlier ones still are.
+
+        `flags` are those of a plain socket; here they are always NO_SIGNAL.
+        """
         self.flush()
         if self.unsent:
             if self._timeout == 0:
@@ -87,8 +91,8 @@ class TlsSocket:
             self.flush()
         return taken
 
-    def sendall(self, data: bytes) -> None:
-        """Send all of it within the timeout."""
+    def sendall(self, data: bytes, flags: int = 0) -> None:
+        """Send all of it within the timeout; `flags` as with `send`."""
         deadline = Deadline(self._timeout)
         rest = memoryview(data)
         try:
@@ -109,7 +113,7 @@ class TlsSocket:
             if not self._unsent:
                 return
             try:
-                self._unsent = self._unsent[self._sock.send(self._unsent):]
+                self._unsent = self._unsent[self._sock.send(self._unsent, NO_SIGNAL):]
             except BlockingIOError:
                 return
 

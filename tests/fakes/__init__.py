@@ -1,11 +1,12 @@
-"""Redis nodes and Sentinels for tests: real sockets on free ports, and every fault a network has."""
-from tests.fakes.connection import Connection
+"""Redis nodes and Sentinels for tests: those of st.testing, with every fault a network has."""
+from st.testing.connection import Connection
+from st.testing.redis_like import unknown_command
+from st.testing.sentinel import Monitored, Replica, Sibling
+from st.testing.wire import NIL_ARRAY, Error, Simple, encode
 from tests.fakes.dead_ends import endless_line, refused_address, silent_listener
 from tests.fakes.raw import dial, read_all, read_exactly, talk
-from tests.fakes.redis_like import unknown_command
 from tests.fakes.redis_node import FakeRedis
-from tests.fakes.sentinel import FakeSentinel, Monitored, Replica, Sibling
-from tests.fakes.wire import NIL_ARRAY, Error, Simple, encode
+from tests.fakes.sentinel import FakeSentinel
 from tests.fakes.world import World
 
 __all__ = [

@@ -3,9 +3,9 @@ import contextlib
 import socket
 import typing as t
 
-from tests.fakes.connection import Connection
-from tests.fakes.server import Address, bound_socket
-from tests.fakes.wire import Command
+from st.testing.connection import Connection
+from st.testing.server import Address, bound_socket
+from st.testing.wire import Command
 
 
 @contextlib.contextmanager

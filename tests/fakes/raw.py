@@ -1,7 +1,7 @@
 """A client without a library: bytes out, bytes in."""
 import socket
 
-from tests.fakes.server import Address
+from st.testing.server import Address
 from tests.waiting import FACTOR
 
 

@@ -1,4 +1,4 @@
-"""One accepted connection of a fake server, and the thread that serves it."""
+"""One accepted connection of a fake, and the thread that serves it."""
 import select
 import socket
 import struct
@@ -7,10 +7,10 @@ import time
 import traceback
 import typing as t
 
-from tests.fakes.wire import Command, ProtocolError, RequestParser
+from st.testing.wire import Command, ProtocolError, RequestParser
 
 if t.TYPE_CHECKING:
-    from tests.fakes.server import FakeServer
+    from st.testing.server import FakeServer
 
 READ_SIZE = 65536  # bytes
 
@@ -32,6 +32,7 @@ class Connection:
         self.masters: t.Dict[str, t.Any] = {}  # a Sentinel's, as the commands that came together see them
         self.channels: t.Set[bytes] = set()
         self.patterns: t.Set[bytes] = set()
+        self.queue: t.Optional[t.List[Command]] = None  # commands since MULTI; None: there was none
         self._sock = sock
         self._ending = threading.Event()
         self._abort = False
@@ -58,19 +59,10 @@ class Connection:
         self.close()
 
     def send(self, data: bytes) -> None:
-        """Send `data` in the way that the fault in force has it; nothing once the connection is ended."""
+        """Send `data`; nothing once the connection is ended."""
         with self._sending:
-            if self.ended or self.server.fault == "silence" or not data:
-                return
-            if self.server.fault == "half":
-                self._write(data[:len(data) // 2])
-                self.close()
-            elif self.server.fault == "one_byte":
-                for position in range(len(data)):
-                    self._write(data[position:position + 1])
-                    self._ending.wait(0.001)  # seconds; without it the peer reads several at once
-            else:
-                self._write(data)
+            if data and not self.ended:
+                self._deliver(data)
 
     def wait_while(self, condition: t.Callable[[float], bool]) -> None:
         """Wait while `condition`, given the seconds waited so far, holds and the connection is not ended."""
@@ -89,44 +81,39 @@ class Connection:
             self._finish()
 
     def _serve(self) -> None:
-        server = self.server
-        self.wait_while(lambda waited: waited < server.accept_delay)
-        self._abort = self._abort or server.fault == "reset"
-        self.send(server.greeting)
-        if server.greeting or server.fault in ("close", "reset"):
-            return
         parser = RequestParser()
         for data in self._chunks():
-            if server.fault == "echo":
-                self.send(data)
-            else:
-                self._obey(parser, data)
+            self._obey(parser, data)
 
     def _obey(self, parser: RequestParser, data: bytes) -> None:
         try:
-            slow: t.List[bytes] = []  # sent byte by byte, but executed together
             batch = list(parser.feed(data))
             self.server.begin_batch(self)
             for command in batch:
                 self.commands.append(command)
-                reply = self.server.respond(self, command)
-                if self.server.fault == "one_byte":
-                    slow.append(reply)
-                else:
-                    self.send(reply)
+                self._reply(self.server.respond(self, command))
                 if self.ended:
                     return
-            self.send(b"".join(slow))
+            self._end_batch()
         except ProtocolError as problem:
             self.send(b"-ERR Protocol error: %s\r\n" % str(problem).encode())
             self.close()
+
+    def _reply(self, reply: bytes) -> None:
+        self.send(reply)
+
+    def _end_batch(self) -> None:
+        """Called when the commands that came together have been executed."""
+
+    def _deliver(self, data: bytes) -> None:
+        self._write(data)
 
     def _chunks(self) -> t.Iterator[bytes]:
         readable = select.poll()
         readable.register(self._sock, select.POLLIN)
         while True:
             readable.poll()
-            self.wait_while(lambda _: self.server.fault == "stop_reading")
+            self.wait_while(lambda _: self.server.is_frozen())
             data = b"" if self.ended else self._sock.recv(READ_SIZE)
             if not data:
                 return

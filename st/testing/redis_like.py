@@ -1,22 +1,20 @@
-"""What Redis and Sentinel have in common: commands, passwords, Pub/Sub, and replies that a test sets."""
+"""What Redis and Sentinel have in common: commands, passwords, Pub/Sub."""
 import fnmatch
 import inspect
 import typing as t
 
-from tests.fakes.connection import Connection
-from tests.fakes.server import FakeServer
-from tests.fakes.wire import Command, Error, Push, Several, Simple, Value, encode
-
-Reply = t.Union[Value, t.Callable[[Connection, Command], Value]]
+from st.testing.connection import Connection
+from st.testing.server import FakeServer
+from st.testing.wire import Command, Error, Push, Several, Simple, Value, encode
 
 VERSION = "7.0.15"  # the texts of errors and the fields are those of this version
 ALWAYS_ALLOWED = ("AUTH", "HELLO", "QUIT")
 ALLOWED_IN_SUBSCRIPTION = ("SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE", "PING", "QUIT")
-NO_PASSWORD = (
+AUTH_FOR_NOTHING = (
     "ERR AUTH <password> called without any password configured for the default user. "
     "Are you sure your configuration is correct?"
 )
-WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
+AUTH_REFUSED = "WRONGPASS invalid username-password pair or user is disabled."
 HELLO_FIRST = (
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> "
     "option can be used to authenticate the client and select the RESP protocol version at the same time"
@@ -38,20 +36,13 @@ def unknown_command(name: str, *words: bytes) -> Error:
 
 
 class RedisLike(FakeServer):
-    """Dispatches each command to `on_<command>`, unless the test set a delay or a reply for it.
-
-    The keys of `delays` and `replies` are "ROLE", "SENTINEL MASTER", "SENTINEL" (all of its subcommands), "*" (all).
-    """
+    """Dispatches each command to `on_<command>`: a subclass may add some."""
 
     mode = "standalone"
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.user = "default"
         self.password: t.Optional[str] = None
-        # Seconds before the reply; a test that lowers or removes one frees the connections that wait.
-        self.delays: t.Dict[str, float] = {}
-        # Bytes go out as they are, other values are encoded; a callable returns either, or None for no reply.
-        self.replies: t.Dict[str, Reply] = {}
         super().__init__(host)
 
     def count(self, name: str) -> int:
@@ -63,14 +54,8 @@ class RedisLike(FakeServer):
         return sum(self._push(connection, channel.encode(), payload) for connection in self.open)
 
     def respond(self, connection: Connection, command: Command) -> bytes:
-        """Return the reply to `command`: the test's, or the one of Redis."""
-        name = name_of(command)
-        connection.wait_while(lambda waited: waited < _setting(self.delays, name, 0))
-        reply = _setting(self.replies, name, self._answer)
-        if callable(reply):
-            reply = reply(connection, command)
-            reply = b"" if reply is None else reply
-        return reply if isinstance(reply, bytes) else encode(reply, connection.protocol)
+        """Return the reply to `command`."""
+        return encode(self.value_of(connection, command), connection.protocol)
 
     def role_name(self) -> t.Optional[str]:
         """Return the role as HELLO shows it; None when it shows none."""
@@ -85,13 +70,13 @@ class RedisLike(FakeServer):
     def on_auth(self, connection: Connection, *words: bytes) -> Value:
         """Take a password, or a user and a password."""
         if len(words) == 1 and self.password is None:
-            return Error(NO_PASSWORD)
+            return Error(AUTH_FOR_NOTHING)
         if len(words) not in (1, 2):
             return Error("ERR wrong number of arguments for 'auth' command")
         user, password = (b"default",) * (2 - len(words)) + words
         right = self.password is None or password == self.password.encode()
         if user != self.user.encode() or not right:
-            return Error(WRONG_PASSWORD)
+            return Error(AUTH_REFUSED)
         connection.authenticated = True
         return Simple("OK")
 
@@ -134,10 +119,8 @@ class RedisLike(FakeServer):
         words = patterns or tuple(connection.patterns) or (None,)
         return _change(connection, "punsubscribe", connection.patterns.discard, words)
 
-    def _answer(self, connection: Connection, command: Command) -> bytes:
-        return encode(self._value(connection, command), connection.protocol)
-
-    def _value(self, connection: Connection, command: Command) -> Value:
+    def value_of(self, connection: Connection, command: Command) -> Value:
+        """Return what the handler of a command replies, or why it was not called."""
         name = command[0].decode("latin-1")
         handler = getattr(self, "on_" + name.lower(), None)
         if handler is None:
@@ -171,14 +154,6 @@ def call(handler: t.Callable[..., Value], name: str, connection: Connection, wor
     except TypeError:
         return Error("ERR wrong number of arguments for '%s' command" % name)
     return handler(connection, *words)
-
-
-def _setting(table: t.Dict[str, t.Any], name: str, default: t.Any) -> t.Any:
-    """Return the entry for a command: by its full name, its first word or "*"."""
-    for key in (name, name.split(" ")[0], "*"):
-        if key in table:
-            return table[key]
-    return default
 
 
 def _change(connection: Connection, kind: str, change: t.Callable[..., None], words: t.Iterable[t.Any]) -> Several:

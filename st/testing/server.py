@@ -1,39 +1,28 @@
-"""The sockets and threads below every fake: accepting, counting, faults, stopping."""
+"""The sockets and threads below every fake: accepting, counting, stopping."""
 import socket
 import threading
 import typing as t
 
-from tests.fakes.connection import Connection
-from tests.fakes.wire import Command
-from tests.waiting import FACTOR
+from st.testing.connection import Connection
+from st.testing.wire import Command
 
 Address = t.Tuple[str, int]
 
-FAULTS = {
-    "": "none",
-    "close": "closes each new connection at once",
-    "reset": "resets (RST) each new connection at once",
-    "silence": "reads, never answers",
-    "stop_reading": "does not read, so that the client's writes back up",
-    "echo": "sends back the bytes that it gets",
-    "half": "sends the first half of a reply, then closes",
-    "one_byte": "sends each byte in a packet of its own",
-}
-
 
 class FakeServer:
-    """A TCP server on a free port whose faults a test sets while it runs.
+    """A TCP server on a free port.
 
-    stop() refuses connections and keeps the port, start() listens on it again, close() gives it up.
+    stop() refuses connections and keeps the port, start() listens on it again, close() gives it up. freeze() lets it
+    do nothing, as a stopped process or a cut cable would, until thaw().
     """
 
     kind = "server"
+    connection_class: t.Type[Connection] = Connection
+    patience = 10.0  # seconds for its own threads to end
 
     def __init__(self, host: str = "127.0.0.1") -> None:
-        self.greeting = b""  # when set: sent to each new connection, which is then closed
-        self.accept_delay = 0.0  # seconds before a new connection is served; lowering it frees those that wait
         self.failures: t.List[str] = []  # tracebacks: a fault of the fake itself, raised by close()
-        self._fault = ""
+        self._frozen = False
         self._lock = threading.Lock()  # guards _connections, _open
         self._connections: t.List[Connection] = []
         self._open: t.List[Connection] = []
@@ -43,17 +32,6 @@ class FakeServer:
         self.address: Address = self._reserved.getsockname()[:2]
         self.name = "fake-%s-%d" % (self.kind, self.address[1])
         self.start()
-
-    @property
-    def fault(self) -> str:
-        """The fault in force, a key of FAULTS; it also counts for open connections, save "close" and "reset"."""
-        return self._fault
-
-    @fault.setter
-    def fault(self, name: str) -> None:
-        if name not in FAULTS:
-            raise ValueError("%r is not a fault; there are %s" % (name, ", ".join(map(repr, FAULTS))))
-        self._fault = name
 
     @property
     def connections(self) -> t.List[Connection]:
@@ -76,6 +54,23 @@ class FakeServer:
     def commands(self) -> t.List[Command]:
         """Every command received, connection by connection."""
         return [command for connection in self.connections for command in list(connection.commands)]
+
+    @property
+    def running(self) -> bool:
+        """Tell whether it listens."""
+        return self._listener is not None
+
+    def is_frozen(self) -> bool:
+        """Tell whether it does nothing at the moment."""
+        return self._frozen
+
+    def freeze(self) -> None:
+        """Read nothing more: what clients send waits in the kernel, and so do new connections."""
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """Go on, with what has come meanwhile."""
+        self._frozen = False
 
     def respond(self, connection: Connection, command: Command) -> bytes:
         """Return the reply to `command`."""
@@ -137,7 +132,7 @@ class FakeServer:
 
     def _begin(self, sock: socket.socket) -> None:
         try:
-            connection = Connection(self, sock, self.accepted + 1)
+            connection = self.connection_class(self, sock, self.accepted + 1)
         except OSError:  # the client has gone before it could be asked for its address
             sock.close()
             return
@@ -147,7 +142,7 @@ class FakeServer:
             connection.thread.start()  # whoever sees the connection may join its thread
 
     def _join(self, thread: threading.Thread) -> None:
-        thread.join(10 * FACTOR)
+        thread.join(self.patience)
         assert not thread.is_alive(), "%s: thread %s does not end" % (self.name, thread.name)
 
 
