@@ -43,3 +43,10 @@ def test_paths_that_are_named_exist() -> None:
     """What a page calls conf/..., scripts/... or docs/... is there."""
     named = {path for page in PAGES for path in _paths_named(page.read_text("utf-8"))}
     assert len(named) > 5 and sorted(path for path in named if not os.path.exists(os.path.join(ROOT, path))) == []
+
+
+def test_every_example_of_a_client_is_in_the_table() -> None:
+    """No file of docs/clients is left without a link to it."""
+    page = pathlib.Path(ROOT, "docs", "clients", "README.md")
+    links = set(re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8")))
+    assert {path.name for path in page.parent.iterdir()} - {page.name, "__pycache__"} <= links

@@ -9,7 +9,7 @@ while :; do
         number=$((number + 1))
         sleep 0.1
     else
-        echo "trying again: $reply"
+        echo "trying again: $(echo "$reply" | head -n 1)"
         sleep 0.2
     fi
 done

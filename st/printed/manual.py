@@ -58,9 +58,9 @@ EXIT_CODES = (
     (75, "it runs already"),
     (77, "no permission"),
     (78, "the configuration is wrong: each problem with its line"),
-    (125, "exec: there are no tunnels, for a reason of ours"),
+    (125, "exec: it failed itself; else the exit code is that of the command"),
     (126, "exec: the command cannot be run"),
-    (127, "exec: the command is not there"),
+    (127, "exec: there is no such command"),
 )
 
 

@@ -9,6 +9,7 @@ import typing as t
 import pytest
 
 from tests.live.bed import Bed
+from tests.live.clients import SOON_AGAIN
 from tests.live.node import Node
 from tests.live.servers import older_than
 from tests.live.tunnel import Tunnel
@@ -102,7 +103,7 @@ class Survivor(t.NamedTuple):
 @pytest.fixture(scope="module")
 def bed() -> t.Iterator[Bed]:
     """Two nodes with a password, and three Sentinels without one."""
-    with Bed(replicas=1, requirepass=PASSWORD) as bed:
+    with Bed(replicas=1, requirepass=PASSWORD, sentinel_options=SOON_AGAIN) as bed:
         yield bed
 
 

@@ -139,7 +139,7 @@ def test_the_deployment_as_it_is_written(servers: t.List[Server], tmp_path: path
     with Program(tmp_path, "run", "-c", config) as tunnel:
         tunnel.wait_ready()
         assert _set(address, password, "before") == "OK"
-        _ask_the_doctor(config)
+        _ask_the_doctor(config, tunnel)
         first.restart()  # before anybody calls it down
         assert first.role() == "master" and first.cli("GET", "key") == "before"  # else its replicas were empty now
         wait_until(lambda: all(_follows(server, first.host) for server in servers[1:]), "the replicas do not follow")
@@ -168,8 +168,9 @@ def _as_cron(directory: pathlib.Path) -> t.Tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def _ask_the_doctor(config: str) -> None:
+def _ask_the_doctor(config: str, tunnel: Program) -> None:
     """The command doctor, where there is one, finds nothing."""
     if "doctor" in program.commands:
-        done = run_once("doctor", "-c", config, "--strict")
+        environ = dict(os.environ, SENTINEL_TUNNEL_CONTROL=tunnel.control)  # else the port is somebody else's
+        done = run_once("doctor", "-c", config, "--strict", environ=environ)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
