@@ -32,8 +32,8 @@ def test_a_sound_deployment() -> None:
     (everywhere(down_after_milliseconds="30001"), ["D05 note"]),
     (everywhere(down_after_milliseconds="30000"), []),
     (everywhere(flags="master,o_down,s_down", s_down_time="120001"), ["D12 problem", "D15 problem"]),
-    (everywhere(flags="master,failover_in_progress,o_down,s_down", s_down_time="130000"),
-     ["D12 problem", "D15 problem"]),
+    (everywhere(flags="master,failover_in_progress,o_down,s_down", s_down_time="130000"), ["D15 problem"]),
+    (everywhere(flags="master,failover_in_progress,force_failover,s_down", s_down_time="100"), ["D15 warning"]),
     (everywhere(flags="master,s_down,o_down", s_down_time="100"), ["D12 problem"]),
     (everywhere(role_reported="slave"), []),  # it says itself that it is master
     (with_replicas(listed_replica(1, "slave,s_down"), listed_replica(2, "slave,o_down,s_down")), ["D13 problem"]),
