@@ -117,8 +117,10 @@ def test_a_master_that_is_gone_needs_one_look(world: World) -> None:
     world.master.stop()
     for sentinel in world.sentinels:
         sentinel.masters[NAME] = Monitored(world.master.address, 0, "master,disconnected")
-    [finding] = examine(seen_of(world)).findings
-    assert (finding.id, finding.title) == ("D15", "the master is down, say 3 of 3 Sentinels")
+    outcome = examine(seen_of(world))
+    assert [(finding.id, finding.title) for finding in outcome.findings] == [
+        ("D15", "the master is down, say 3 of 3 Sentinels")]
+    assert ("D12", "the master cannot be asked") in [(each.id, each.why) for each in outcome.unchecked]
 
 
 def test_those_that_others_name(world: World) -> None:

@@ -31,6 +31,8 @@ def logged_in(case: Case) -> t.Iterator[Result]:
     out = locked_out(case)
     if not out and not any(teller.told.fields for teller in case.first):
         yield Unchecked("D12", case.name, "SENTINEL MASTER refused")
+    if not out and (case.master is None or case.master.trouble) and calling_down(case):
+        yield Unchecked("D12", case.name, "the master cannot be asked")
     never = [teller for teller in out if not number(teller.told.fields, "info-refresh")
              and not number(teller.told.fields, "num-slaves")]
     no_more = [teller for teller in out if teller not in never]
