@@ -28,6 +28,8 @@ def test_a_sound_deployment() -> None:
 
 @pytest.mark.parametrize("seen, wanted", [
     (everywhere(num_other_sentinels="3"), ["D03 note"]),
+    (everywhere(num_other_sentinels="1"), ["D03 warning"]),
+    (everywhere(num_other_sentinels="0", quorum="1"), ["D03 warning"]),
     (everywhere(down_after_milliseconds="1999"), ["D05 warning"]),
     (everywhere(down_after_milliseconds="30001"), ["D05 note"]),
     (everywhere(down_after_milliseconds="30000"), []),
@@ -106,10 +108,22 @@ def test_epochs_that_differ() -> None:
     behind = sentinel(1, told(1, {"config-epoch": "5"}))
     [finding] = found(deployment(behind))
     assert finding.title == "10.0.0.12:26379 did not hear of the last failover"
+    later = deployment(behind)._replace(again=deployment().sentinels)
+    assert ids(later) == [] and ids(deployment()._replace(again=deployment(behind).sentinels)) == []
     old = dict(behind.info, redis_version="6.2.1", uptime_in_seconds="60")
     findings = found(deployment(behind._replace(info=old, written="")))
     assert [each.id for each in findings] == ["D06", "D10"]
     assert findings[1].seen == "started 1m ago, and is at epoch 5 of sessions, others at 7"
+
+
+@pytest.mark.parametrize("info_refresh, replicas, wanted", [
+    ("0", "0", "(auth-pass missing or wrong)"), ("9000", "0", "any more (auth-pass)"),
+    ("0", "2", "any more (auth-pass)")])
+def test_sentinels_that_cannot_log_in(info_refresh: str, replicas: str, wanted: str) -> None:
+    """D12: one that never read INFO never could; one that has could before."""
+    fields = {"flags": "master,s_down,disconnected", "info-refresh": info_refresh, "num-slaves": replicas}
+    [finding] = found(deployment(sentinel(1, told(1, fields))))
+    assert finding.title == "10.0.0.12:26379 cannot log in to the master %s" % wanted
 
 
 def test_a_failover_is_no_disagreement() -> None:

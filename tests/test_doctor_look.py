@@ -135,6 +135,9 @@ def test_those_that_others_name(world: World) -> None:
     seen = seen_of(world, sentinels=one, translate=lambda address: Address(*world.seeds[1]) if address == inside
                    else address)
     assert len(voices(seen.sentinels)) == 3 and found(seen) == []
+    before = world.sentinels[1].accepted
+    seen_of(world, translate=lambda address: Address(*world.seeds[1]) if address == inside else address)
+    assert world.sentinels[1].accepted == before + 1  # once, as the one that is configured
 
 
 def test_nodes_by_the_address_map(world: World) -> None:
