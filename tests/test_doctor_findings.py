@@ -126,6 +126,17 @@ def test_sentinels_that_cannot_log_in(info_refresh: str, replicas: str, wanted: 
     assert finding.title == "10.0.0.12:26379 cannot log in to the master %s" % wanted
 
 
+def test_successors_that_nobody_sees() -> None:
+    """D13: without a Sentinel that sees the master there is nothing to judge, and the reason is told."""
+    down = everywhere(flags="master,s_down")
+    assert whys(down)["D13"] == "no Sentinel can log in to the master"
+    opened = dict(down.nodes)
+    opened[NODES[0]] = node(0, wants_password=False)
+    assert whys(down._replace(nodes=opened))["D13"] == "no Sentinel reaches the master"
+    silent = [sentinel(number, told(number, replicas=None)) for number in range(3)]
+    assert whys(deployment(*silent))["D13"] == "SENTINEL REPLICAS refused"
+
+
 def test_a_failover_is_no_disagreement() -> None:
     """While one runs, different masters and epochs are what must be."""
     changes = {"flags": "master,failover_in_progress", "config-epoch": "8"}
