@@ -55,7 +55,7 @@ PROCESSES = st.builds(
     sentinel_tls_ca=st.none(), sentinel_tls_cert=st.none(), sentinel_tls_key=st.none(), certificates=st.just(""),
     sentinel_timeout=_times("sentinel_timeout"),
     poll=_times("poll"), events=st.booleans(), discover=st.booleans(), min_sentinels=st.integers(0, 1),
-    sentinel_outage=st.sampled_from(["serve", "refuse"]), drain=_times("drain"),
+    sentinel_outage=st.sampled_from(["serve", "refuse"]), workers=st.integers(1, 9), drain=_times("drain"),
     nat_map=st.sampled_from(["", "a -> b, [fd00::1]:1 -> c:2"]).map(parse_nat_map),
     http=st.one_of(st.none(), ADDRESSES), control=PLACES, lock=PLACES, history_file=PLACES,
     pid_file=st.one_of(st.none(), NAMES), syslog=st.booleans(),

@@ -17,13 +17,14 @@ ALLOWED = {
     "process": {"app", "ops", "control", "web", "sentinel.roster"},
     "control": {"ops"},
     "web": {"ops"},
-    "app": {"ops", "tunnel", "sentinel", "wire"},
+    "app": {"ops", "tunnel", "sentinel", "wire", "workers"},
     "doctor": {"ops", "sentinel", "wire"},
     "ops": set(),
     "printed": set(),
     "tunnel": {"sentinel.masters", "wire"},
     "sentinel": {"wire"},
     "wire": set(),
+    "workers": {"ops", "tunnel.convoy", "tunnel.relay", "tunnel.turns"},
 }  # type: t.Dict[str, t.Set[str]]
 
 # Packages from outside, and the only part or module of ours that imports each; asyncio has none.

@@ -22,7 +22,7 @@ from tests.control import short_directory
 from tests.fakes import FakeRedis, read_all
 from tests.fakes.server import bound_socket
 from tests.live.node import free_port
-from tests.tunnels import OneTunnel, ask, command, connect_to, tunnel_settings, until_ended
+from tests.tunnels import OneTunnel, ask, command, connect_to, no_threads_left, tunnel_settings, until_ended
 from tests.waiting import FACTOR, wait_until
 
 MakeRedis = t.Callable[..., FakeRedis]
@@ -222,6 +222,19 @@ def test_it_listens_again_in_the_same_places(fake_redis: MakeRedis, path: str) -
         for place in before:
             with connect_to(place) as client:
                 assert ask(client, "PING") == b"+PONG\r\n"
+
+
+def test_no_thread_to_listen_again(fake_redis: MakeRedis, expect_error: t.Callable[[str], None], path: str) -> None:
+    """It is told, the place is free, and the other listeners are not kept from trying."""
+    expect_error("listen_lost tunnel=mymaster")
+    with OneTunnel(fake_redis(), listen=("127.0.0.1", path)) as tunnel:
+        address = tunnel.server.places[0]
+        tunnel.server.stop(Deadline(20 * FACTOR))
+        with no_threads_left():
+            tunnel.server.resume()
+        assert isinstance(address, Address)
+        bound_socket(address).close()
+        assert not os.path.exists(path)
 
 
 def test_unix_sockets_have_a_long_queue_too(path: str) -> None:

@@ -17,12 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from st.tunnel.relay import CHUNK, Relay
+from st.tunnel.convoy import Convoy
+from st.tunnel.relay import CHUNK, STEADY, Relay
 from tests.fakes import read_all, read_exactly
 from tests.tunnels import be_busy, reset, silent_for, tcp_pair
 from tests.waiting import FACTOR, wait_until
 
 MIB = 1 << 20
+WAYS = ["alone", "leading", "following"]
 SMALL = 8192  # bytes; the least that the kernel's buffers make of it is still less than they are by default
 
 
@@ -39,6 +41,7 @@ class Carried:
     def _run(self) -> None:
         before = resource.getrusage(resource.RUSAGE_THREAD)
         self.ended = self.relay.run(self._first_reply) or "nobody"
+        self.relay.closed()
         after = resource.getrusage(resource.RUSAGE_THREAD)
         self.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -51,23 +54,53 @@ class Carried:
 
 @contextlib.contextmanager
 def carried(buffers: int = 0, first_reply: bytes = b"", hints: t.Optional[t.List[int]] = None,
-            client_buffers: t.Optional[int] = None, **patience: t.Any) -> t.Iterator[Carried]:
-    """Give a running relay; its near sockets are closed behind it, as a connection does."""
+            client_buffers: t.Optional[int] = None, convoy: t.Optional[Convoy] = None, **patience: t.Any
+            ) -> t.Iterator[Carried]:
+    """Give a running relay, as a member of a convoy if there is one; its near sockets are closed behind it."""
     seen = [] if hints is None else hints
     of_client = buffers if client_buffers is None else client_buffers
     with tcp_pair(of_client) as (client, near_client), tcp_pair(buffers) as (master, near_master):
         near_client.setblocking(False)
         near_master.setblocking(False)
-        relay = Relay(near_client, near_master, lambda: seen.append(1), **patience)
+        relay = Relay(near_client, near_master, lambda: seen.append(1), convoy, **patience)
         made = Carried(client, master, relay, first_reply)
         made.thread.start()
         try:
+            if convoy is not None:
+                join(made, convoy)
             yield made
         finally:
             relay.cut()
             with contextlib.suppress(OSError):  # it may have ended by itself
                 near_client.shutdown(socket.SHUT_RDWR)
             made.thread.join()
+
+
+def join(each: Carried, convoy: Convoy) -> None:
+    """Let a relay carry as much as makes it a member, which is forgotten then."""
+    others = len(convoy)
+    for _ in range(STEADY):
+        each.master.sendall(b".")
+        assert read_exactly(each.client, 1) == b"."
+    wait_until(lambda: len(convoy) == others + 1, "it travels with the convoy")
+    each.relay.to_client.carried -= STEADY
+
+
+@contextlib.contextmanager
+def convoyed(how: str) -> t.Iterator[t.Optional[Convoy]]:
+    """Give what a relay is to travel with: nothing when `alone`, a convoy to be `leading`, or `following` another."""
+    made = Convoy()
+    with contextlib.ExitStack() as others:
+        if how == "following":
+            others.enter_context(carried(convoy=made))
+        yield None if how == "alone" else made
+
+
+@pytest.fixture(params=WAYS)
+def convoy(request: t.Any) -> t.Iterator[t.Optional[Convoy]]:
+    """Give each of what a relay can travel with."""
+    with convoyed(request.param) as made:
+        yield made
 
 
 def in_thread(target: t.Callable[..., t.Any], *args: t.Any) -> threading.Thread:
@@ -97,9 +130,9 @@ def digest(chunks: t.Iterable[bytes]) -> str:
     return made.hexdigest()
 
 
-def test_bytes_pass_unchanged_both_ways() -> None:
+def test_bytes_pass_unchanged_both_ways(convoy: t.Optional[Convoy]) -> None:
     """Any bytes, in either direction, whoever speaks first."""
-    with carried() as each:
+    with carried(convoy=convoy) as each:
         each.master.sendall(b"hello \x00\xff\r\n")
         assert read_exactly(each.client, 10) == b"hello \x00\xff\r\n"
         each.client.sendall(b"\xff\x00?")
@@ -115,9 +148,9 @@ def test_what_the_master_sent_first_goes_first() -> None:
         assert read_exactly(each.client, len(early) + 5) == early + b"later"
 
 
-def test_one_byte_at_a_time() -> None:
+def test_one_byte_at_a_time(convoy: t.Optional[Convoy]) -> None:
     """Each byte goes through alone: nothing waits for more of it to come."""
-    with carried() as each:
+    with carried(convoy=convoy) as each:
         for number in range(256):
             each.client.sendall(bytes([number]))
             assert each.master.recv(10) == bytes([number])
@@ -125,12 +158,12 @@ def test_one_byte_at_a_time() -> None:
             assert each.client.recv(10) == bytes([255 - number])
 
 
-@settings(max_examples=25)
-@given(requests=st.lists(st.binary(min_size=1, max_size=3 * CHUNK), max_size=8),
+@settings(max_examples=50)
+@given(how=st.sampled_from(WAYS), requests=st.lists(st.binary(min_size=1, max_size=3 * CHUNK), max_size=8),
        replies=st.lists(st.binary(min_size=1, max_size=3 * CHUNK), max_size=8))
-def test_any_pieces_arrive_as_one_stream(requests: t.List[bytes], replies: t.List[bytes]) -> None:
+def test_any_pieces_arrive_as_one_stream(how: str, requests: t.List[bytes], replies: t.List[bytes]) -> None:
     """However the bytes are cut, both ways at once, they come out in order and the relay ends with them."""
-    with carried(SMALL) as each:
+    with convoyed(how) as convoy, carried(SMALL, convoy=convoy) as each:
         threads = [in_thread(_send_pieces, each.client, requests), in_thread(_send_pieces, each.master, replies)]
         got: t.List[bytes] = []
         threads.append(in_thread(lambda: got.append(read_all(each.master))))
@@ -147,10 +180,11 @@ def _send_pieces(sock: socket.socket, pieces: t.List[bytes]) -> None:
     sock.shutdown(socket.SHUT_WR)
 
 
-def test_a_client_may_write_64_mib_before_it_reads() -> None:
+@pytest.mark.parametrize("convoy", ["alone", "leading"], indirect=True)
+def test_a_client_may_write_64_mib_before_it_reads(convoy: t.Optional[Convoy]) -> None:
     """A pipeline whose replies nobody reads yet must not stop its requests: no deadlock, byte-identical."""
     block, times = os.urandom(MIB), 64
-    with carried() as each:
+    with carried(convoy=convoy) as each:
         waiting: queue.Queue[bytes] = queue.Queue()  # as Redis does, read on while replies back up
         received = hashlib.sha256()
 
@@ -176,9 +210,10 @@ def test_a_client_may_write_64_mib_before_it_reads() -> None:
 
 
 @pytest.mark.parametrize("towards", ["master", "client"])
-def test_a_side_that_does_not_read_stops_the_other(towards: str) -> None:
+@pytest.mark.parametrize("convoy", ["alone", "leading"], indirect=True)
+def test_a_side_that_does_not_read_stops_the_other(towards: str, convoy: t.Optional[Convoy]) -> None:
     """Back-pressure: bytes stop flowing, memory stays as it is, no CPU is used; then all of them arrive."""
-    with carried(SMALL) as each:
+    with carried(SMALL, convoy=convoy) as each:
         source, sink = (each.client, each.master) if towards == "master" else (each.master, each.client)
         tracemalloc.start()
         try:
@@ -199,17 +234,17 @@ def test_a_side_that_does_not_read_stops_the_other(towards: str) -> None:
         assert each.cpu < 0.3, "the relay used %.2f s of CPU to wait" % each.cpu
 
 
-def test_the_other_direction_goes_on_while_one_is_stopped() -> None:
+def test_the_other_direction_goes_on_while_one_is_stopped(convoy: t.Optional[Convoy]) -> None:
     """A client that reads nothing can still write, and the other way round."""
-    with carried(SMALL) as each:
+    with carried(SMALL, convoy=convoy) as each:
         fill(each.master, 16 * MIB)
         each.client.sendall(b"still here")
         assert read_exactly(each.master, 10) == b"still here"
 
 
-def test_a_client_that_has_said_all_gets_its_replies() -> None:
+def test_a_client_that_has_said_all_gets_its_replies(convoy: t.Optional[Convoy]) -> None:
     """`printf 'PING\\r\\n' | nc -N`: half-closed towards the master, open for the reply."""
-    with carried() as each:
+    with carried(convoy=convoy) as each:
         each.client.sendall(b"PING\r\n")
         each.client.shutdown(socket.SHUT_WR)
         assert read_all(each.master) == b"PING\r\n"
@@ -221,9 +256,9 @@ def test_a_client_that_has_said_all_gets_its_replies() -> None:
         assert each.end() == "client"
 
 
-def test_a_master_that_has_said_all_still_gets_requests() -> None:
+def test_a_master_that_has_said_all_still_gets_requests(convoy: t.Optional[Convoy]) -> None:
     """The other half-close: the client sees the end, and what it had still to say arrives."""
-    with carried() as each:
+    with carried(convoy=convoy) as each:
         each.master.shutdown(socket.SHUT_WR)
         assert read_all(each.client) == b""
         each.client.sendall(b"QUIT\r\n")
@@ -233,21 +268,22 @@ def test_a_master_that_has_said_all_still_gets_requests() -> None:
 
 
 @pytest.mark.parametrize("who", ["client", "master"])
-def test_a_reset_ends_it(who: str) -> None:
+def test_a_reset_ends_it(who: str, convoy: t.Optional[Convoy]) -> None:
     """The other side reads the end, and the relay says who it was."""
-    with carried(after_client=0.2, after_master=0.2) as each:
+    with carried(convoy=convoy, after_client=0.2, after_master=0.2) as each:
         gone, other = (each.client, each.master) if who == "client" else (each.master, each.client)
         reset(gone)
         assert read_all(other) == b""
         assert each.end() == who
 
 
-def test_a_client_that_does_not_wait_for_replies_is_heard() -> None:
+@pytest.mark.parametrize("convoy", ["alone", "leading"], indirect=True)
+def test_a_client_that_does_not_wait_for_replies_is_heard(convoy: t.Optional[Convoy]) -> None:
     """It writes, then closes with replies unread, which resets the connection: all it wrote arrives all the same.
 
     The master takes the rest only after longer than a silent client's connection is kept for a master that has ended.
     """
-    with carried(SMALL, client_buffers=0, after_master=0.1) as each:
+    with carried(SMALL, client_buffers=0, convoy=convoy, after_master=0.1) as each:
         each.client.sendall(b"y" * 110000)  # more than the relay holds and less than that and the kernel
         wait_until(lambda: not _unsent(each.client) and each.relay.to_master.pending, "the client's bytes have left it")
         each.master.sendall(b"+OK\r\n")
@@ -266,9 +302,10 @@ def _unsent(sock: socket.socket) -> int:
     return int(struct.unpack("i", answer)[0])
 
 
-def test_a_slow_reader_gets_the_last_reply_of_a_master_that_ended() -> None:
+@pytest.mark.parametrize("convoy", ["alone", "leading"], indirect=True)
+def test_a_slow_reader_gets_the_last_reply_of_a_master_that_ended(convoy: t.Optional[Convoy]) -> None:
     """The master closes behind a long reply: the client may take longer to read it than we wait for a master."""
-    with carried(after_master=0.1, client_buffers=SMALL) as each:
+    with carried(convoy=convoy, after_master=0.1, client_buffers=SMALL) as each:
         reply = os.urandom(CHUNK)
         each.master.sendall(reply)
         each.master.close()
@@ -278,25 +315,26 @@ def test_a_slow_reader_gets_the_last_reply_of_a_master_that_ended() -> None:
 
 
 @pytest.mark.parametrize("who, other", [("client", "master"), ("master", "client")])
-def test_silence_after_one_side_has_gone_ends_it(who: str, other: str) -> None:
+def test_silence_after_one_side_has_gone_ends_it(who: str, other: str, convoy: t.Optional[Convoy]) -> None:
     """A hung master must not keep a thread for ever for a client that has left, nor the other way round."""
     patience: t.Dict[str, t.Any] = {"after_" + who: 0.3, "after_" + other: 3600.0}
-    with carried(**patience) as each:
+    with carried(convoy=convoy, **patience) as each:
         getattr(each, who).shutdown(socket.SHUT_WR)
         assert each.end() == who
 
 
-def test_nothing_times_out_while_both_are_there() -> None:
+def test_nothing_times_out_while_both_are_there(convoy: t.Optional[Convoy]) -> None:
     """BLPOP 0 and quiet subscribers last for ever."""
-    with carried(after_client=0.05, after_master=0.05) as each:
+    with carried(convoy=convoy, after_client=0.05, after_master=0.05) as each:
         assert silent_for(each.client, 0.5) and each.thread.is_alive()
         each.master.sendall(b"message")
         assert read_exactly(each.client, 7) == b"message"
 
 
-def test_a_side_that_has_gone_costs_no_cpu() -> None:
+@pytest.mark.parametrize("convoy", ["alone", "leading"], indirect=True)
+def test_a_side_that_has_gone_costs_no_cpu(convoy: t.Optional[Convoy]) -> None:
     """poll reports a hang-up again and again, wanted or not: the relay must not listen to it for ever."""
-    with carried(SMALL, after_client=3600, after_master=3600) as each:
+    with carried(SMALL, convoy=convoy, after_client=3600, after_master=3600) as each:
         fill(each.client, 16 * MIB)  # the master does not read, so the client's end cannot be passed on
         reset(each.client)
         be_busy(1.0)  # a relay that spins would use this second
@@ -306,19 +344,19 @@ def test_a_side_that_has_gone_costs_no_cpu() -> None:
         assert each.cpu < 0.3, "the relay used %.2f s of CPU to wait" % each.cpu
 
 
-def test_readonly_is_a_hint() -> None:
+def test_readonly_is_a_hint(convoy: t.Optional[Convoy]) -> None:
     """-READONLY from the master says that it is none any more; the same from the client says nothing."""
     hints: t.List[int] = []
-    with carried(hints=hints) as each:
+    with carried(convoy=convoy, hints=hints) as each:
         each.client.sendall(b"-READONLY in a value")
         assert each.master.recv(100) and not hints
         each.master.sendall(b"-READONLY You can't write against a read only replica.\r\n")
         assert each.client.recv(100).startswith(b"-READONLY") and hints == [1]
 
 
-def test_it_knows_whether_a_reply_may_be_on_its_way() -> None:
+def test_it_knows_whether_a_reply_may_be_on_its_way(convoy: t.Optional[Convoy]) -> None:
     """The last bytes decide: the client's ask, the master's answer."""
-    with carried() as each:
+    with carried(convoy=convoy) as each:
         assert not each.relay.asked
         each.client.sendall(b"PING\r\n")
         wait_until(lambda: each.relay.asked, "it was asked")
@@ -326,9 +364,9 @@ def test_it_knows_whether_a_reply_may_be_on_its_way() -> None:
         wait_until(lambda: not each.relay.asked, "it was answered")
 
 
-def test_nothing_is_carried_once_it_was_cut() -> None:
+def test_nothing_is_carried_once_it_was_cut(convoy: t.Optional[Convoy]) -> None:
     """Bytes that come between the cut and the wake-up must not reach a master that is stale."""
-    with carried() as each:
+    with carried(convoy=convoy) as each:
         each.relay.cut()
         each.client.sendall(b"SET k v\r\n")  # wakes it as well
         each.end()

@@ -15,7 +15,7 @@ from tests.waiting import FACTOR
 
 @contextlib.contextmanager
 def replying(head: bytes, piece: bytes = b"") -> t.Iterator[str]:
-    """Give the path of a socket where each client gets `head`, and `piece` again and again until it goes."""
+    """Give the path of a socket where a client gets `head` for each question, then `piece` again and again."""
     with short_directory() as directory, socket.socket(socket.AF_UNIX) as listener:
         path = os.path.join(directory, "s")
         listener.bind(path)
@@ -24,10 +24,10 @@ def replying(head: bytes, piece: bytes = b"") -> t.Iterator[str]:
 
         def serve() -> None:
             with listener.accept()[0] as client, contextlib.suppress(OSError):
-                client.recv(100)
-                client.sendall(head)
-                while piece:
-                    client.sendall(piece)
+                while client.recv(100):
+                    client.sendall(head)
+                    while piece:
+                        client.sendall(piece)
 
         thread = threading.Thread(target=serve)
         thread.start()

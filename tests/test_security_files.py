@@ -82,16 +82,17 @@ def test_a_process_does_not_start_on_what_others_planted(tmp_path: pathlib.Path,
 @needs_root
 @pytest.mark.parametrize("how", sorted(ATTACKS))
 def test_history_and_pid_file_harm_nobody(tmp_path: pathlib.Path, scene: Scene, how: str) -> None:
-    """The history is kept in memory then, with a warning; the pid file takes the place of what was there."""
+    """The history is kept in memory then, with a warning; a pid file takes the place of one, and of nothing else."""
     history, pid_file = scene.attack(how, "history"), scene.attack(how, "pid")
     planted = os.lstat(pid_file)
     environ = {"SENTINEL_TUNNEL_HISTORY_FILE": history, "SENTINEL_TUNNEL_PID_FILE": pid_file}
     with Program(tmp_path, *WORDS, environ=environ) as program:
-        if how == "directory":
-            assert program.code() == 1 and pid_file in program.log
-        else:
+        if how == "file":
             wait_until(lambda: not os.path.samestat(os.lstat(pid_file), planted), "the pid file is ours")
             assert program.end() == 0 and not os.path.lexists(pid_file)
+        else:
+            assert program.code() == 1 and "error: pid file " + pid_file in program.log
+            scene.check_unharmed(pid_file)
         assert " WARNING history" in program.log and history in program.log
     scene.check_unharmed(history)
 

@@ -19,7 +19,7 @@ from st.wire.dial import Endpoint
 from tests.conftest import open_descriptors
 from tests.fakes import FakeRedis, read_all, read_exactly
 from tests.fakes.server import bound_socket
-from tests.tunnels import OneTunnel, ask, be_busy, command, tunnel_settings
+from tests.tunnels import OneTunnel, ask, be_busy, command, no_threads_left, tunnel_settings
 from tests.waiting import wait_until
 
 MakeRedis = t.Callable[..., FakeRedis]
@@ -172,13 +172,10 @@ def test_without_a_thread_one_client_is_lost(fake_redis: MakeRedis, expect_error
     expect_error("no_thread tunnel=mymaster")
     with OneTunnel(fake_redis(), room=2) as tunnel, tunnel.connect() as before:
         assert ask(before, "PING") == b"+PONG\r\n"
-        size = threading.stack_size(1 << 47)  # bytes: more than a process can address
-        try:
+        with no_threads_left():
             for _ in range(3):
                 with tunnel.connect() as client:
                     assert read_all(client) == FULL
-        finally:
-            threading.stack_size(size)
         assert tunnel.server.refused["no_thread"] == 3 and tunnel.closed("error") == 3
         assert ask(before, "PING") == b"+PONG\r\n"
         with tunnel.connect() as client:

@@ -3,6 +3,7 @@ import contextlib
 import select
 import socket
 import struct
+import threading
 import time
 import typing as t
 
@@ -12,7 +13,7 @@ from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
 from st.ops.status import TunnelStatus
 from st.sentinel.masters import MasterRow, Target
-from st.tunnel.connection import Legs
+from st.tunnel.connection import Legs, MakeRelay
 from st.tunnel.server import Seats, TunnelServer
 from st.wire.dial import Endpoint
 from tests.configs import settings
@@ -86,14 +87,25 @@ def target_of(node: FakeRedis) -> Target:
     return target_at(node.address)
 
 
+@contextlib.contextmanager
+def no_threads_left() -> t.Iterator[None]:
+    """Let the kernel refuse every new thread of this process."""
+    size = threading.stack_size(1 << 47)  # bytes: more than a process can address
+    try:
+        yield
+    finally:
+        threading.stack_size(size)
+
+
 class OneTunnel:
     """A listening tunnel without a watcher: the test itself says who is master; a context manager."""
 
     def __init__(self, node: t.Optional[FakeRedis] = None, room: int = ROOM, row: t.Optional[MasterRow] = None,
-                 legs: Legs = Legs(), **changes: t.Any) -> None:
+                 legs: Legs = Legs(), relay: t.Optional[MakeRelay] = None, **changes: t.Any) -> None:
         self.row = row or MasterRow("mymaster", "mymaster")
         self.hints: t.List[str] = []
-        self.server = TunnelServer(tunnel_settings(**changes), self.row, Seats(room), self.hints.append, legs=legs)
+        self.server = TunnelServer(tunnel_settings(**changes), self.row, Seats(room), self.hints.append, legs=legs,
+                                   relay=relay)
         self.registry = self.server.registry
         addresses = [place for place in self.server.places if isinstance(place, Address)]
         self.address: t.Tuple[str, int] = tuple(addresses[0]) if addresses else ("", 0)  # type: ignore[assignment]

@@ -27,6 +27,7 @@ from st.switch import Switch
 from st.tunnel.listener import Site
 from st.tunnel.server import Seats, TunnelServer
 from st.wire.dial import Endpoint
+from st.workers.pool import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class App:
         self._passed = passed or PassedSockets()
         self._assigned: t.Mapping[str, t.Sequence[Site]] = {}  # passed sockets by tunnels; by `start`, then by `reload`
         self._keys = keys_of(settings)
+        self._workers = Workers(settings.workers, room) if settings.workers > 1 else None
         self._changing = threading.Lock()  # held by `reload`, so that there is one at a time
         self._stopping = False
         self._parts = self._combine(settings, {})
@@ -65,7 +67,13 @@ class App:
         useless = self._passed.useless(settings.tunnels)
         if useless:
             raise ListenError("; ".join(useless))
-        servers = self._listen_all(settings.tunnels)
+        if self._workers:
+            self._workers.start()
+        try:
+            servers = self._listen_all(settings.tunnels)
+        except BaseException:
+            self._stop_workers()
+            raise
         self._parts = self._combine(settings, servers)
         try:
             self._parts.watcher.start()
@@ -110,6 +118,7 @@ class App:
         parts = self._parts
         self._retire([lane.server for lane in parts.lanes.values()], Deadline(drain), "shutdown")
         parts.watcher.stop(Deadline(STOP_WAIT))
+        self._stop_workers()
 
     def wait_master(self, deadline: Deadline) -> t.List[str]:
         """Wait until every tunnel has a master; return why each of the others has none."""
@@ -126,7 +135,8 @@ class App:
 
     def measures(self) -> Measures:
         """Return what is counted beyond the status."""
-        return self._parts.measures(self._seats.free)
+        workers = self._workers.measures() if self._workers else ()
+        return self._parts.measures(self._seats.free)._replace(workers=workers)
 
     def clients(self) -> t.List[ClientStatus]:
         """Return all open connections, in the order in which they came."""
@@ -171,6 +181,10 @@ class App:
         crew.report_to(watcher.post, lambda channel: watcher.wake("event", channel))
         return Parts(settings, lanes, crew, watcher)
 
+    def _stop_workers(self) -> None:
+        if self._workers:
+            self._workers.stop(Deadline(STOP_WAIT))
+
     def _follower(self, tunnel: TunnelSettings, row: Row, settings: Settings, crew: Crew) -> AnyFollower:
         rules = (settings.min_sentinels, settings.sentinel_outage == "serve")
         if isinstance(row, ReplicaRow):
@@ -196,7 +210,7 @@ class App:
         row = (ReplicaRow if tunnel.role == "replica" else MasterRow)(tunnel.name, tunnel.master)
         try:
             return TunnelServer(tunnel, row, self._seats, self._hint, self._keys.legs[tunnel.name],
-                                self._assigned.get(tunnel.name))
+                                self._assigned.get(tunnel.name), self._workers.relay if self._workers else None)
         except ListenError as error:
             raise blame_holder(error, error.address) if error.address else error
 

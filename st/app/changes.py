@@ -4,7 +4,7 @@ import typing as t
 from st.address import Address
 from st.config.values import Settings, TunnelSettings
 
-AT_START_ONLY = ("http", "control", "lock", "pid_file", "history_file")  # what they need is taken once, at the start
+AT_START_ONLY = ("workers", "http", "control", "lock", "pid_file", "history_file")  # what they need is taken then
 
 
 class Changes(t.NamedTuple):

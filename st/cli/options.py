@@ -21,6 +21,7 @@ _OPTIONS = (
     ("max_connections", ("--max-connections",), "N"),
     ("connect_timeout", ("--connect-timeout",), "TIME"),
     ("hold", ("--hold",), "TIME"),
+    ("workers", ("--workers",), "N"),
     ("drain", ("--drain",), "TIME"),
     ("poll", ("--poll",), "TIME"),
     ("http", ("--http",), "HOST:PORT"),

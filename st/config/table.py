@@ -40,6 +40,8 @@ _ROWS = (
     Setting("sentinel_outage", kinds.choice("serve", "refuse"), "serve", PROCESS,
             "new clients while no Sentinel replies: serve (last known master) or refuse"),
     Setting("nat_map", kinds.nat_map, "", PROCESS, "announced -> reachable addresses, for NAT and containers"),
+    Setting("workers", kinds.number(1, 64), "1", PROCESS,
+            "processes that carry bytes: more than one for more than one core"),
     Setting("drain", kinds.duration(0.0, 3600.0), "3s", PROCESS, "how long open connections may go on at the end"),
     Setting("http", kinds.http, "off", PROCESS, "HOST:PORT for health, metrics and a status page"),
     Setting("control", kinds.place, "auto", PROCESS, "unix socket for status, stop and reload; auto, off or a path"),

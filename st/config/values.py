@@ -66,6 +66,7 @@ class Settings(t.NamedTuple):
     min_sentinels: int  # 0: off
     sentinel_outage: str  # serve or refuse
     nat_map: NatMap
+    workers: int
     drain: float
     http: t.Optional[Address]  # None: off
     control: str  # "auto", "off" or a path

@@ -57,10 +57,12 @@ def pids_files(cgroups: str) -> t.List[str]:
     return files
 
 
-def room(descriptors: int, tunnels: int, sentinels: int, threads: t.Optional[int] = None, replicas: int = 0) -> int:
-    """Return how many clients fit within these limits beside tunnels, Sentinels and questions to replicas; at least 1.
+def room(descriptors: int, tunnels: int, sentinels: int, threads: t.Optional[int] = None, others: int = 0) -> int:
+    """Return how many clients fit within these limits beside tunnels and Sentinels; at least 1.
+
+    `others` are what takes one descriptor and one thread each: more listeners of a tunnel, questions to replicas.
     """
-    kept_back = _FOR_PROCESS + _FOR_TUNNEL * tunnels + _FOR_SENTINEL * sentinels + replicas
+    kept_back = _FOR_PROCESS + _FOR_TUNNEL * tunnels + _FOR_SENTINEL * sentinels + others
     fits = (descriptors - kept_back) // _FOR_CLIENT
     return max(1, fits if threads is None else min(fits, threads - kept_back))
 

@@ -21,12 +21,23 @@ class SentinelMeasures(t.NamedTuple):
     query_seconds: Distribution
 
 
+class WorkerMeasures(t.NamedTuple):
+    """Of one process that carries bytes; None: the kernel does not tell, since it has just ended."""
+
+    name: str
+    up: bool
+    connections: int
+    cpu: t.Optional[float]  # seconds
+    resident: t.Optional[int]  # bytes
+
+
 class Measures(t.NamedTuple):
     """Of all tunnels by their names, and of all Sentinels by their addresses, as in the status."""
 
     tunnels: t.Mapping[str, TunnelMeasures]
     sentinels: t.Mapping[str, SentinelMeasures]
     room: int  # for so many more clients the process has room
+    workers: t.Tuple[WorkerMeasures, ...] = ()
 
 
 class ClientStatus(t.NamedTuple):

@@ -46,9 +46,11 @@ def read_own(path: str, most: int) -> str:
         descriptor = open_own(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return ""
-    with open(descriptor, "rb") as file:
+    try:
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return file.read(most).decode("utf-8", "surrogateescape") if regular else ""
+        return os.read(descriptor, most).decode("utf-8", "surrogateescape") if regular else ""
+    finally:
+        os.close(descriptor)
 
 
 def _refusal(why: str) -> PermissionError:

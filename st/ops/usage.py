@@ -32,6 +32,14 @@ def usage() -> Usage:
                  threads=threading.active_count())
 
 
+def usage_of(pid: int) -> t.Tuple[t.Optional[float], t.Optional[int]]:
+    """Return the CPU time (seconds) and resident memory (bytes) of another process; None when it is gone."""
+    fields = kernel_text("/proc/%d/stat" % pid).rpartition(")")[2].split()
+    if not fields:
+        return None, None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(fields[21]) * resource.getpagesize()
+
+
 @functools.lru_cache(maxsize=None)  # btime moves by a second when the clock is set, which would look like a restart
 def _started() -> t.Optional[float]:
     boot = [line.split()[1] for line in kernel_text("/proc/stat").splitlines() if line.startswith("btime ")]

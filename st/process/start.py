@@ -41,8 +41,10 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
         sentinels = len(settings.sentinels) + MOST_DISCOVERED * settings.discover
         for_web = DESCRIPTORS if settings.http else 0
-        replicas = MOST_REPLICAS * sum(tunnel.role == "replica" for tunnel in settings.tunnels)
-        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads, replicas)
+        others = sum(len(tunnel.places) - 1 + MOST_REPLICAS * (tunnel.role == "replica") for tunnel in settings.tunnels)
+        clients = room(descriptors - for_web, len(settings.tunnels), sentinels, threads, others)
+        if threads is not None and settings.workers > 1:  # each connection has another thread there
+            clients = min(clients, room(descriptors, len(settings.tunnels), sentinels, threads // 2, others))
         logger.info(room_event(clients, descriptors, threads))
         remark(loaded)
         if doubt:

@@ -14,7 +14,6 @@ from st.event import Event
 from st.sentinel.masters import Row, Snapshot, Target
 from st.tunnel.refusal import Refused, linger, no_target, say
 from st.tunnel.registry import Registry
-from st.tunnel.relay import Relay
 from st.tunnel.tls_relay import TlsRelay
 from st.tunnel.upstream import Gauges, NotMaster, prepare
 from st.unix import Credentials
@@ -28,6 +27,9 @@ RETRY_PAUSE = (0.2, 0.5)  # seconds, at random: "a few hundred milliseconds" (Se
 SLOWER = 1.5  # from try to try, as far as
 HANDSHAKE = 10.0  # seconds that a client gets for TLS
 SLOWEST = 2.0  # seconds; a switch ends the pause anyway
+
+
+MakeRelay = t.Callable[..., t.Any]  # called as Relay is, with two sockets; what it returns does as a Relay does
 
 
 class Legs(t.NamedTuple):
@@ -45,6 +47,7 @@ class Tunnel(t.NamedTuple):
     registry: Registry
     gauges: Gauges
     hint: t.Callable[[str], None]  # tells the watcher that something looks like a switch
+    relay: MakeRelay  # for connections without TLS of ours
     legs: Legs = Legs()
 
 
@@ -65,7 +68,7 @@ class Connection:
         self._carrying = False
         self._cut = ""  # why others ended it
         self._closed = False
-        self._relay: t.Optional[Relay] = None
+        self._relay: t.Optional[t.Any] = None  # what `relay` of the tunnel made
         self._started = time.monotonic()
         self.since = time.time()  # Unix time at which it was accepted
         self._master: t.Optional[Target] = None  # where it carries to
@@ -85,7 +88,11 @@ class Connection:
         except Exception:  # a fault of ours ends this connection, and no other
             logger.exception("connection %d of tunnel %s failed", self.id, self._tunnel.settings.name)
         finally:
-            self._close(why)
+            try:
+                self._close(why)
+            finally:
+                if self._relay is not None:
+                    self._relay.closed()
 
     def cut(self, why: str) -> None:
         """End it from another thread: its owner wakes, sees `why` and closes."""
@@ -133,7 +140,7 @@ class Connection:
         if self._relay is not None:
             self._relay.cut()
         if self._upstream is not None and (self._relay is None or self._relay.deaf):
-            interrupt(self._upstream)
+            interrupt_at_once(self._upstream)
         interrupt_at_once(self._client)
 
     def _serve(self) -> str:
@@ -143,9 +150,9 @@ class Connection:
         self._client.setblocking(False)
         self._upstream.setblocking(False)
         plain = isinstance(self._client, socket.socket) and isinstance(self._upstream, socket.socket)
-        relay: t.Callable[..., Relay] = Relay if plain else TlsRelay
-        self._relay = relay(self._client, self._upstream, self._note_readonly)
-        ended = self._relay.run(first_reply)
+        make: MakeRelay = self._tunnel.relay if plain else TlsRelay
+        self._relay = make(self._client, self._upstream, self._note_readonly)
+        ended: str = self._relay.run(first_reply)
         if ended == "master" and not self._cut:
             self._tunnel.hint("the master ended a connection")
             linger(self._client)

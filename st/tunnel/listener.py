@@ -92,14 +92,14 @@ class Listener(socketserver.ThreadingTCPServer):
         """Listen and accept again after `stop`; when that fails, a line in the log says so."""
         try:
             self._opened = self._opened.again()
+            self.socket = self._opened.socket
+            self._stopping.clear()
+            self._thread = self._new_thread()
+            self.start()
         except ListenError as error:
+            self.stop(Deadline(0))
             logger.error(Event("listen_lost", tunnel=self._tunnel, error=error,
                                means="reload, or restart, to listen again"))
-            return
-        self.socket = self._opened.socket
-        self._stopping.clear()
-        self._thread = self._new_thread()
-        self._thread.start()
 
     def _new_thread(self) -> threading.Thread:
         look = PASSED_LOOK if self._opened.shared else LOOK

@@ -4,11 +4,17 @@ Both sockets are non-blocking. A direction receives only when it holds nothing, 
 sender (back-pressure) and memory is bounded. Nothing times out while both sides are open.
 """
 import errno
+import functools
 import select
 import socket
 import typing as t
 
+from st.tunnel.convoy import Convoy, Member
+
 CHUNK = 65536  # bytes; the most that one direction holds
+SMALL = 16384  # bytes; larger pieces are carried by the connection's own thread, beside all others
+STEADY = 8  # small pieces in a row, after which a connection joins the convoy
+SILENT = 1.0  # seconds without any, after which it does so too: a cut then wakes few threads at a time
 AFTER_MASTER_ENDED = 2.0  # seconds of silence; Redis never half-closes: when it ends, nothing can be of use to it
 AFTER_CLIENT_ENDED = 60.0  # seconds of silence for the rest of a reply, or a hung master would keep us for ever
 READ, WRITE = select.POLLIN, select.POLLOUT
@@ -75,7 +81,8 @@ class Relay:
     flow = Flow
 
     def __init__(self, client: socket.socket, master: socket.socket, on_readonly: t.Callable[[], None],
-                 after_client: float = AFTER_CLIENT_ENDED, after_master: float = AFTER_MASTER_ENDED) -> None:
+                 convoy: t.Optional[Convoy] = None, after_client: float = AFTER_CLIENT_ENDED,
+                 after_master: float = AFTER_MASTER_ENDED) -> None:
         self.to_master = self.flow(client, master)
         self.to_client = self.flow(master, client)
         self.asked = False  # the client's bytes were the last that moved: a reply may be on its way
@@ -84,6 +91,9 @@ class Relay:
         # By descriptor: the flow that comes from there, and the flow that goes there.
         self._flows = {client.fileno(): (self.to_master, self.to_client),
                        master.fileno(): (self.to_client, self.to_master)}
+        self._convoy = convoy
+        self._travelled_as: t.Optional[Member] = None
+        self._steady = 0  # small pieces in a row that the other side took at once
         self._poll = select.poll()
         self._first_end = ""
         self._cut = False  # written once, by another thread
@@ -102,17 +112,47 @@ class Relay:
         self._pass_on(self.to_client, first_reply)
         self._watch()
         while not self._cut and not (self.to_master.done and self.to_client.done):
+            if self._steady >= STEADY and self._travelled():
+                continue
             ready = self._poll.poll(self._patience())
             if not ready and not self._moved_unpolled():
-                break  # one side has ended, and the other is silent
+                if self._first_end:
+                    break  # one side has ended, and the other is silent
+                self._steady = STEADY
             for descriptor, events in ready:
                 if not self._cut:  # what waits in the socket was not carried yet: a stale master must not get it
                     self._serve(descriptor, events)
         return self._first_end
 
+    def closed(self) -> None:
+        """Let others that were cut at the same time finish too; to be called when the sockets are closed."""
+        if self._convoy is not None and self._travelled_as is not None:
+            self._convoy.done(self._travelled_as)
+
+    def _travelled(self) -> bool:
+        """Let the convoy carry while nothing but small pieces comes; False when that cannot be."""
+        self._steady = 0
+        if self._convoy is None or self._first_end or self.to_master.held or self.to_client.held:
+            return False
+        self._travelled_as = self._convoy.travel({descriptor: functools.partial(self._move, inward)
+                                                  for descriptor, (inward, _) in self._flows.items()})
+        if not self._cut:
+            self.closed()  # what is to be done now may take its time
+        return self._travelled_as is not None
+
+    def _move(self, flow: Flow) -> bool:
+        """Carry what has come, in the leader's thread; False when this connection's own must go on."""
+        if self._cut:
+            return False
+        self._steady = 1
+        self._take(flow)
+        return self._steady > 0 and not flow.ended
+
     def _patience(self) -> t.Optional[float]:
-        """Return the limit of silence in milliseconds: there is one only after an end of file."""
-        return self._after[self._first_end] * 1000 if self._first_end else None
+        """Return in milliseconds how long poll may wait: silence has a limit only after an end of file."""
+        if self._first_end:
+            return self._after[self._first_end] * 1000
+        return SILENT * 1000 if self._convoy is not None and not (self.to_master.held or self.to_client.held) else None
 
     def _moved_unpolled(self) -> bool:
         """Move what poll does not know of; False when there is nothing of the kind."""
@@ -140,7 +180,9 @@ class Relay:
             if data[:9] == b"-READONLY" and flow is self.to_client:
                 self._on_readonly()
             self._pass_on(flow, data)
+            self._steady = self._steady + 1 if len(data) <= SMALL else 0
             if flow.pending or flow.ended:
+                self._steady = 0
                 self._watch()
         elif flow.ended:
             self._note_end(flow is self.to_master)

@@ -1,4 +1,5 @@
 """What stands behind the listeners of one tunnel: who may come in, limits, and a thread for each connection."""
+import functools
 import itertools
 import logging
 import socket
@@ -11,11 +12,14 @@ from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.event import Event
 from st.sentinel.masters import Row
-from st.tunnel.connection import Connection, Legs, Tunnel
+from st.tunnel.connection import Connection, Legs, MakeRelay, Tunnel
+from st.tunnel.convoy import Convoy
 from st.tunnel.door import Crowd, Guest, is_allowed
+from st.tunnel.hands import Hands
 from st.tunnel.listener import Listener, Site
 from st.tunnel.refusal import FULL, LINGER, say, swallow
 from st.tunnel.registry import Registry
+from st.tunnel.relay import Relay
 from st.tunnel.upstream import Gauges
 from st.wire.dial import Endpoint
 
@@ -26,11 +30,12 @@ TOLD_AGAIN = 60.0  # seconds between two lines about clients that are not allowe
 
 
 class Seats:
-    """How many connections the whole process has room for, their numbers, and the refused that are being read from."""
+    """How many connections the process has room for, what they share, and the refused that are being read from."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.numbers = itertools.count(1)
+        self.convoy = Convoy()
         self._lock = threading.Lock()  # guards the attributes below
         self._taken = 0
         self._lingering: t.List[t.Tuple[float, socket.socket]] = []  # refused, to be closed at a time
@@ -75,12 +80,15 @@ class TunnelServer:
     """Listens for one tunnel. `start` and `stop` are for its owner; connections end by themselves or by `cut_all`."""
 
     def __init__(self, settings: TunnelSettings, row: Row, seats: Seats, hint: t.Callable[[str], None],
-                 legs: Legs = Legs(), sites: t.Optional[t.Sequence[Site]] = None) -> None:
+                 legs: Legs = Legs(), sites: t.Optional[t.Sequence[Site]] = None,
+                 relay: t.Optional[MakeRelay] = None) -> None:
         """Open the listening sockets, where the settings say unless `sites` does; raise ListenError."""
         self.registry = Registry()
         self.gauges = Gauges()
-        self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint, legs)
+        self._tunnel = Tunnel(settings, row, self.registry, self.gauges, hint,
+                              relay or functools.partial(Relay, convoy=seats.convoy), legs)
         self._seats = seats
+        self._hands = Hands()
         self._crowd = Crowd()
         self._most = min(settings.max_connections or seats.total, seats.total)
         self._door = threading.Lock()  # guards the attributes below, and that no two listeners fill the last place
@@ -141,12 +149,14 @@ class TunnelServer:
         """Stop accepting and close the listeners; open connections stay. Twice is fine."""
         for listener in self._listeners:
             listener.stop(deadline)
+        self._hands.close()
         self._seats.close_lingering(all_of_them=True)
 
     def resume(self) -> None:
         """Listen and accept again after `stop`; where that fails, a line in the log says so."""
         for listener in self._listeners:
             listener.resume()
+        self._hands.open()
 
     def adjust(self, settings: TunnelSettings, legs: Legs) -> None:
         """Let other settings apply to the connections that come from now on; places and master are as before."""
@@ -165,10 +175,9 @@ class TunnelServer:
                 self.registry.enter(connection)
         if limit is not None:
             return self._refuse(client, "limit", limit)
-        thread = threading.Thread(target=self._serve, args=(connection, guest), daemon=True,
-                                  name="%s #%d" % (tunnel.settings.name, connection.id))
         try:
-            thread.start()
+            self._hands.serve("%s #%d" % (tunnel.settings.name, connection.id),
+                              functools.partial(self._serve, connection, guest))
         except RuntimeError as error:  # can't start new thread: this client is lost, no other
             self.registry.leave(connection, "error")
             self._give_back(guest)

@@ -2,7 +2,7 @@
 import platform
 import typing as t
 
-from st.ops.measures import Measures, SentinelMeasures, TunnelMeasures
+from st.ops.measures import Measures, SentinelMeasures, TunnelMeasures, WorkerMeasures
 from st.ops.status import UP, ProcessStatus, SentinelStatus, TunnelStatus
 from st.ops.usage import Usage
 from st.web.exposition import COUNTER, GAUGE, HISTOGRAM, Family, Labels, Sample, distribution, text
@@ -78,6 +78,14 @@ _SENTINEL = (
 )  # type: t.Tuple[t.Tuple[str, str, str, t.Callable[[Sentinel], Samples]], ...]
 
 
+_WORKER = (
+    ("worker_up", GAUGE, "1 while the worker takes connections, else 0.", lambda each: int(each.up)),
+    ("worker_connections", GAUGE, "Open connections that the worker carries.", lambda each: each.connections),
+    ("worker_cpu_seconds_total", COUNTER, "User and system CPU time of the worker.", lambda each: each.cpu),
+    ("worker_resident_memory_bytes", GAUGE, "Resident memory of the worker.", lambda each: each.resident),
+)  # type: t.Tuple[t.Tuple[str, str, str, t.Callable[[WorkerMeasures], t.Optional[float]]], ...]
+
+
 def exposition(status: ProcessStatus, measures: Measures, used: Usage, reload_successful: bool) -> str:
     """Return everything that is counted and measured, for Prometheus."""
     # A reload between the two may leave one in one of them only.
@@ -89,7 +97,15 @@ def exposition(status: ProcessStatus, measures: Measures, used: Usage, reload_su
            for name, kind, says, read in _TUNNEL]
     own += [Family(PREFIX + name, kind, says, [sample for each in sentinels for sample in read(each)])
             for name, kind, says, read in _SENTINEL]
+    for name, kind, says, read in _WORKER if measures.workers else ():
+        own.append(Family(PREFIX + name, kind, says, _of_workers(measures.workers, read)))
     return text(own + _of_process(status, used, reload_successful) + _of_host(used))
+
+
+def _of_workers(workers: t.Sequence[WorkerMeasures],
+                read: t.Callable[[WorkerMeasures], t.Optional[float]]) -> Samples:
+    values = [(worker.name, read(worker)) for worker in workers]
+    return [Sample((("worker", name),), value) for name, value in values if value is not None]
 
 
 def _of_process(status: ProcessStatus, used: Usage, reload_successful: bool) -> t.List[Family]:

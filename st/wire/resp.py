@@ -15,7 +15,8 @@ MOST_ARRAYS = 10000  # its release 2.0 spends 200 bytes on each `*1`, and knows 
 MOST_ELEMENTS = 250000
 LONGEST_ERROR = 500  # characters that are kept of an error, which goes to the log, the status and waiting clients
 # hiredis makes room for as many elements as a header announces, before one of them has come; and its release 2.0 ends
-# the whole process at a map of RESP3 (which nobody asked for) that has an array as key.
+# the whole process at a map of RESP3 (which nobody asked for) that has an array as key. A line of a bulk string that
+# looks like one is refused as well: nothing that we ask for has such a line, and telling them apart could go wrong.
 DANGEROUS_HEADER = re.compile(rb"(?:^|\n)(?:[*>|]\+?\d{6,}|[%~]\d+\r\n)")
 HEADER = re.compile(rb"(?:^|\n)[*>|]\+?(\d+)\r")
 LONGEST_HEADER = 32  # bytes

@@ -99,7 +99,8 @@ def test_a_replica_without_its_link(bed: Bed) -> None:
         try:
             bed.master(NAME).cli("CLIENT", "KILL", "TYPE", "replica")  # both come back, but for a wrong password
             wait_until(lambda: all(map(has_ended, found[lost])), "its readers were not sent away")
-            down = [event for event in tunnel.events("replica_down") if event["replica"] == str(lost.address)]
+            down = wait_until(lambda: [event for event in tunnel.events("replica_down")
+                                       if event["replica"] == str(lost.address)], "it is not told")
             assert [event["closed"] for event in down] == ["2"]
         finally:
             lost.cli("CONFIG", "SET", "masterauth", "")

@@ -1,0 +1,119 @@
+"""Threads that serve one client after the other: reused, named, few that wait, and none left behind."""
+import gc
+import threading
+import typing as t
+import weakref
+
+import pytest
+
+from st.deadline import Deadline
+from st.tunnel.hands import IDLE, MOST_IDLE, Hands
+from tests.fakes import FakeRedis
+from tests.tunnels import OneTunnel, ask
+from tests.waiting import FACTOR, wait_until
+
+LONG = 3600.0  # seconds
+
+
+@pytest.fixture
+def hands() -> t.Iterator[Hands]:
+    """Give hands that are closed when the test ends."""
+    made = Hands(LONG)
+    yield made
+    made.close()
+
+
+class Noted:
+    """Work that notes in which thread it was done, and waits for leave to end."""
+
+    def __init__(self, ends_at_once: bool = True) -> None:
+        self.leave = threading.Event()
+        self.done_by: t.Optional[threading.Thread] = None
+        self.name = ""
+        if ends_at_once:
+            self.leave.set()
+
+    def __call__(self) -> None:
+        self.done_by = threading.current_thread()
+        self.name = self.done_by.name
+        self.leave.wait()
+
+
+def idle(hands: Hands) -> int:
+    """Return how many threads wait."""
+    return len(hands._idle)
+
+
+def test_one_thread_serves_one_after_the_other(hands: Hands) -> None:
+    """Under a name of its own for each."""
+    done = []
+    for number in range(3):
+        done.append(Noted())
+        hands.serve("client #%d" % number, done[-1])
+        wait_until(lambda: idle(hands) == 1, "it is done")
+    assert len({each.done_by for each in done}) == 1 and done[0].done_by and done[0].done_by.name == IDLE
+    assert [each.name for each in done] == ["client #0", "client #1", "client #2"]
+
+
+def test_nobody_waits_for_another(hands: Hands) -> None:
+    """Work that comes while all threads are at work gets a new one, and only so many wait afterwards."""
+    works = [Noted(ends_at_once=False) for _ in range(MOST_IDLE + 4)]
+    for work in works:
+        hands.serve("client", work)
+    wait_until(lambda: all(work.done_by for work in works), "all are served at a time")
+    for work in works:
+        work.leave.set()
+    threads = [t.cast(threading.Thread, work.done_by) for work in works]
+    wait_until(lambda: sum(thread.is_alive() for thread in threads) == MOST_IDLE == idle(hands), "the others ended")
+
+
+def test_a_thread_that_waits_in_vain_ends() -> None:
+    """After a moment; and the next client gets a new one."""
+    hands, first, second = Hands(0.01), Noted(), Noted()
+    hands.serve("first", first)
+    wait_until(lambda: first.done_by and not first.done_by.is_alive(), "it ended")
+    assert idle(hands) == 0
+    hands.serve("second", second)
+    wait_until(lambda: second.done_by, "it is served")
+
+
+def test_closed_nobody_waits(hands: Hands) -> None:
+    """Those that wait end at once, those that work do after it; opened again they wait as before."""
+    threads: t.List[threading.Thread] = []
+    for turn in range(2):
+        waits, works = Noted(), Noted(ends_at_once=False)
+        hands.serve("works", works)
+        wait_until(lambda: works.done_by, "it works")
+        hands.serve("waits", waits)
+        wait_until(lambda: idle(hands) == 1, "one waits")
+        hands.close()
+        assert idle(hands) == 0
+        works.leave.set()
+        threads = [t.cast(threading.Thread, each.done_by) for each in (waits, works)]
+        wait_until(lambda: not any(thread.is_alive() for thread in threads), "both ended, turn %d" % turn)
+        hands.open()
+
+
+def test_what_was_done_is_forgotten(hands: Hands) -> None:
+    """A thread that waits keeps nothing of its last client."""
+    work = Noted()
+    reference = weakref.ref(work)
+    hands.serve("client", work)
+    del work
+    wait_until(lambda: idle(hands) == 1, "it is done")
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_tunnel_that_stops_keeps_no_thread(fake_redis: t.Callable[..., FakeRedis]) -> None:
+    """It is not to outlive its tunnel by a second; one that listens again keeps threads as before."""
+    with OneTunnel(fake_redis()) as tunnel:
+        hands = tunnel.server._hands
+        hands._patience = LONG
+        for _ in range(2):
+            with tunnel.connect() as client:
+                assert ask(client, "PING") == b"+PONG\r\n"
+            wait_until(lambda: idle(hands) == 1, "its thread waits for the next")
+            tunnel.server.stop(Deadline(10 * FACTOR))
+            assert idle(hands) == 0
+            tunnel.server.resume()
