@@ -14,9 +14,9 @@ Made from the code by `python -m tests.made_files`; edit `st/doctor/`.
 `sentinel-tunnel doctor [NAME]` looks at every Sentinel, at Redis and at this host, and tells what is
 wrong: what was seen, what it means, how it is mended. It changes nothing. Without NAME it looks at the
 masters of the configuration, or at all that the Sentinels monitor. What may be of the moment (a link
-that is lost, Sentinels that disagree, or call a master down that answers) it looks at again 12 s later. A
-host that does not answer costs 2 s. What it could not look at stands under `not checked`, with the reason; much is
-seen without a Redis password, more with it (`redis_password_file`).
+that is lost, Sentinels that disagree, or call a master down that answers) it looks at again 12 s later.
+A host that does not answer costs 2 s. What it could not look at stands under `not checked`, with the
+reason; much is seen without a Redis password, more with it (`redis_password_file`).
 
 | option | does |
 |---|---|

@@ -28,12 +28,14 @@ def test_a_sound_deployment() -> None:
 
 @pytest.mark.parametrize("seen, wanted", [
     (everywhere(num_other_sentinels="3"), ["D03 note"]),
+    (everywhere(num_other_sentinels="1"), ["D03 warning"]),
+    (everywhere(num_other_sentinels="0", quorum="1"), ["D03 warning"]),
     (everywhere(down_after_milliseconds="1999"), ["D05 warning"]),
     (everywhere(down_after_milliseconds="30001"), ["D05 note"]),
     (everywhere(down_after_milliseconds="30000"), []),
     (everywhere(flags="master,o_down,s_down", s_down_time="120001"), ["D12 problem", "D15 problem"]),
-    (everywhere(flags="master,failover_in_progress,o_down,s_down", s_down_time="130000"),
-     ["D12 problem", "D15 problem"]),
+    (everywhere(flags="master,failover_in_progress,o_down,s_down", s_down_time="130000"), ["D15 problem"]),
+    (everywhere(flags="master,failover_in_progress,force_failover,s_down", s_down_time="100"), ["D15 warning"]),
     (everywhere(flags="master,s_down,o_down", s_down_time="100"), ["D12 problem"]),
     (everywhere(role_reported="slave"), []),  # it says itself that it is master
     (with_replicas(listed_replica(1, "slave,s_down"), listed_replica(2, "slave,o_down,s_down")), ["D13 problem"]),
@@ -106,10 +108,33 @@ def test_epochs_that_differ() -> None:
     behind = sentinel(1, told(1, {"config-epoch": "5"}))
     [finding] = found(deployment(behind))
     assert finding.title == "10.0.0.12:26379 did not hear of the last failover"
+    later = deployment(behind)._replace(again=deployment().sentinels)
+    assert ids(later) == [] and ids(deployment()._replace(again=deployment(behind).sentinels)) == []
     old = dict(behind.info, redis_version="6.2.1", uptime_in_seconds="60")
     findings = found(deployment(behind._replace(info=old, written="")))
     assert [each.id for each in findings] == ["D06", "D10"]
     assert findings[1].seen == "started 1m ago, and is at epoch 5 of sessions, others at 7"
+
+
+@pytest.mark.parametrize("info_refresh, replicas, wanted", [
+    ("0", "0", "(auth-pass missing or wrong)"), ("9000", "0", "any more (auth-pass)"),
+    ("0", "2", "any more (auth-pass)")])
+def test_sentinels_that_cannot_log_in(info_refresh: str, replicas: str, wanted: str) -> None:
+    """D12: one that never read INFO never could; one that has could before."""
+    fields = {"flags": "master,s_down,disconnected", "info-refresh": info_refresh, "num-slaves": replicas}
+    [finding] = found(deployment(sentinel(1, told(1, fields))))
+    assert finding.title == "10.0.0.12:26379 cannot log in to the master %s" % wanted
+
+
+def test_successors_that_nobody_sees() -> None:
+    """D13: without a Sentinel that sees the master there is nothing to judge, and the reason is told."""
+    down = everywhere(flags="master,s_down")
+    assert whys(down)["D13"] == "no Sentinel can log in to the master"
+    opened = dict(down.nodes)
+    opened[NODES[0]] = node(0, wants_password=False)
+    assert whys(down._replace(nodes=opened))["D13"] == "no Sentinel reaches the master"
+    silent = [sentinel(number, told(number, replicas=None)) for number in range(3)]
+    assert whys(deployment(*silent))["D13"] == "SENTINEL REPLICAS refused"
 
 
 def test_a_failover_is_no_disagreement() -> None:

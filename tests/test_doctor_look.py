@@ -117,8 +117,10 @@ def test_a_master_that_is_gone_needs_one_look(world: World) -> None:
     world.master.stop()
     for sentinel in world.sentinels:
         sentinel.masters[NAME] = Monitored(world.master.address, 0, "master,disconnected")
-    [finding] = examine(seen_of(world)).findings
-    assert (finding.id, finding.title) == ("D15", "the master is down, say 3 of 3 Sentinels")
+    outcome = examine(seen_of(world))
+    assert [(finding.id, finding.title) for finding in outcome.findings] == [
+        ("D15", "the master is down, say 3 of 3 Sentinels")]
+    assert ("D12", "the master cannot be asked") in [(each.id, each.why) for each in outcome.unchecked]
 
 
 def test_those_that_others_name(world: World) -> None:
@@ -133,6 +135,9 @@ def test_those_that_others_name(world: World) -> None:
     seen = seen_of(world, sentinels=one, translate=lambda address: Address(*world.seeds[1]) if address == inside
                    else address)
     assert len(voices(seen.sentinels)) == 3 and found(seen) == []
+    before = world.sentinels[1].accepted
+    seen_of(world, translate=lambda address: Address(*world.seeds[1]) if address == inside else address)
+    assert world.sentinels[1].accepted == before + 1  # once, as the one that is configured
 
 
 def test_nodes_by_the_address_map(world: World) -> None:

@@ -21,8 +21,8 @@ EPOCHS = Kind("D06", WARNING, "{sentinels} did not hear of the last failover",
               "sentinel.conf (D10)")
 NOT_MASTER = Kind("D16", PROBLEM, "{master} is named as master, and says it is {role}",
                   "no client can write there; somebody changed the role by hand, or a failover was cut short",
-                  "find the one that is master (ROLE on each); then on this one: REPLICAOF NO ONE, or on a Sentinel: "
-                  "SENTINEL FAILOVER {about}")
+                  "ask ROLE on each node; if none is master, on this one: REPLICAOF NO ONE; else wait for the "
+                  "Sentinels, or on one of them: SENTINEL FAILOVER {about}")
 
 _SETTINGS = ("quorum", "down-after-milliseconds", "failover-timeout", "parallel-syncs")  # of SENTINEL SET
 

@@ -31,9 +31,15 @@ def logged_in(case: Case) -> t.Iterator[Result]:
     out = locked_out(case)
     if not out and not any(teller.told.fields for teller in case.first):
         yield Unchecked("D12", case.name, "SENTINEL MASTER refused")
+    if not out and (case.master is None or case.master.trouble) and calling_down(case):
+        yield Unchecked("D12", case.name, "the master cannot be asked")
     never = [teller for teller in out if not number(teller.told.fields, "info-refresh")
              and not number(teller.told.fields, "num-slaves")]
-    for kind, tellers in ((NEVER, never), (NO_MORE, [teller for teller in out if teller not in never])):
+    no_more = [teller for teller in out if teller not in never]
+    if no_more and case.in_failover:  # one that was asked for begins with a master that is called down (Valkey 9)
+        yield Unchecked("D12", case.name, "a failover is running")
+        no_more = []
+    for kind, tellers in ((NEVER, never), (NO_MORE, no_more)):
         if tellers:
             seen = ["%s: flags %s, info-refresh %s" % (teller.sentinel.address, teller.told.fields.get("flags", ""),
                                                        teller.told.fields.get("info-refresh", "?"))
