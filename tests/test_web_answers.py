@@ -7,6 +7,7 @@ import pytest
 from st.ops.status import ProcessStatus
 from st.web.answers import HTML, JSON, METRICS, Answer, Views, answer
 from st.web.request import BadRequest, Request
+from st.web.samples import Samples
 from tests.test_status import BOTH, CACHE, SILENT, TUNNEL
 from tests.web import measures, views
 
@@ -16,7 +17,7 @@ FULL = TUNNEL._replace(clients=480)
 
 def asked(path: str, shown: t.Optional[Views] = None, **query: t.Sequence[str]) -> Answer:
     """Return the answer to GET."""
-    return answer(Request("GET", path, query), shown or views())
+    return answer(Request("GET", path, query), shown or views(), Samples())
 
 
 def said(path: str, shown: t.Optional[Views] = None, **query: t.Sequence[str]) -> t.Tuple[int, t.Any]:

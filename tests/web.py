@@ -37,13 +37,13 @@ def measures(status: ProcessStatus, room: int = ROOM) -> Measures:
 
 def views(of: ProcessStatus = BOTH, **changes: t.Any) -> Views:
     """Return views of a status, with changes of views."""
-    made = Views(lambda: of, lambda: measures(of), lambda seconds: [], lambda: False, lambda: True)
+    made = Views(lambda: of, lambda: measures(of), lambda seconds: [], lambda: False, lambda: True, lambda: [])
     return made._replace(**changes)
 
 
 def views_of(app: App) -> Views:
     """Return views of an App, as the process has them."""
-    return Views(app.status, app.measures, app.stalled, lambda: app.stopping, lambda: True)
+    return Views(app.status, app.measures, app.stalled, lambda: app.stopping, lambda: True, lambda: [])
 
 
 @contextlib.contextmanager

@@ -18,6 +18,14 @@ STARTING = "starting"
 NOT_ASKED = "not asked yet"  # the error of a Sentinel in the first moments
 
 
+class Finding(t.NamedTuple):
+    """Something that is wrong, in a sentence, and what to do about it; "" when the words tell nothing."""
+
+    what: str
+    step: str
+    tunnel: str = ""  # the name of the one that it is about; "": of none alone
+
+
 class TunnelStatus(t.NamedTuple):
     """A tunnel: `state` is up, no_master or starting, `since` and all times are seconds since the epoch."""
 
@@ -85,7 +93,15 @@ class ProcessStatus(t.NamedTuple):
 
     def troubles(self) -> t.List[str]:
         """Return what is wrong, a sentence each, the worst first."""
-        return [what for what, _ in _troubles(self)]
+        return [finding.what for finding in self.findings()]
+
+    def findings(self) -> t.List[Finding]:
+        """Return what is wrong and what to do about it, the worst first."""
+        return _findings(self)
+
+    def summary(self) -> str:
+        """Return how it is in one sentence: the worst that is wrong, or that all is well."""
+        return next(iter(self.troubles()), _all_well(self))
 
     def as_dict(self) -> t.Dict[str, t.Any]:
         """Return the values under the names of the schema."""
@@ -105,9 +121,9 @@ class ProcessStatus(t.NamedTuple):
     def as_text(self, now: float, config: str = "") -> str:
         """Return the status for people, 80 columns wide: the answer first; `now` in seconds since the epoch."""
         lines: t.List[str] = []
-        for what, step in _troubles(self) or [(_all_well(self), "")]:
-            lines.append("  also: " + what if lines else "%s: %s" % (self.state, what))
-            lines += ["  next: " + step] if step else []
+        for found in self.findings() or [Finding(_all_well(self), "")]:
+            lines.append("  also: " + found.what if lines else "%s: %s" % (self.state, found.what))
+            lines += ["  next: " + found.step] if found.step else []
         lines += ["sentinel-tunnel %s, pid %d, up %s" % (self.version, self.pid, duration(now - self.started))]
         since = "started %s" % local_time(self.started, "seconds")
         lines += [since + (", configuration %s" % plain(config) if config else ""), ""]
@@ -117,10 +133,9 @@ class ProcessStatus(t.NamedTuple):
         return "\n".join(map(wrapped, lines)) + "\n"
 
 
-def _troubles(status: ProcessStatus) -> t.List[t.Tuple[str, str]]:
-    """Return what is wrong and what to do about it, the worst first."""
+def _findings(status: ProcessStatus) -> t.List[Finding]:
     answering = sum(sentinel.up for sentinel in status.sentinels)
-    found = [] if status.tunnels else [("no tunnel", "add [tunnel:NAME] to the configuration")]
+    found = [] if status.tunnels else [Finding("no tunnel", "add [tunnel:NAME] to the configuration")]
     asked = any(sentinel.error != NOT_ASKED for sentinel in status.sentinels)
     found += [_without_master(tunnel, answering, asked) for tunnel in status.tunnels if tunnel.state != UP]
     found += [_on_master(tunnel) for tunnel in status.tunnels if tunnel.state == UP and tunnel.wanted == "replica"
@@ -132,7 +147,7 @@ def _troubles(status: ProcessStatus) -> t.List[t.Tuple[str, str]]:
     return found + ([_silent(down, len(status.sentinels))] if down else [])
 
 
-def _without_master(tunnel: TunnelStatus, answering: int, asked: bool) -> t.Tuple[str, str]:
+def _without_master(tunnel: TunnelStatus, answering: int, asked: bool) -> Finding:
     what = "is starting" if tunnel.state == STARTING else "has no %s" % tunnel.wanted
     held = " (%d held)" % tunnel.held if tunnel.held else ""
     reason = ": " + plain(tunnel.reason) if tunnel.reason else ""
@@ -142,29 +157,30 @@ def _without_master(tunnel: TunnelStatus, answering: int, asked: bool) -> t.Tupl
         step = "no Sentinel answers: check their addresses, and the firewall"
     else:
         step = next_step(tunnel.reason) or "`sentinel-tunnel masters` tells what the Sentinels know"
-    return "tunnel %s %s%s%s" % (plain(tunnel.name), what, held, reason), step
+    return Finding("tunnel %s %s%s%s" % (plain(tunnel.name), what, held, reason), step, tunnel.name)
 
 
-def _on_master(tunnel: TunnelStatus) -> t.Tuple[str, str]:
+def _on_master(tunnel: TunnelStatus) -> Finding:
     what = "tunnel %s has no replica, its clients get the master: %s" % (plain(tunnel.name), plain(tunnel.reason))
-    return what, "ask a Sentinel: SENTINEL REPLICAS " + plain(tunnel.master_name)
+    return Finding(what, "ask a Sentinel: SENTINEL REPLICAS " + plain(tunnel.master_name), tunnel.name)
 
 
-def _full(tunnel: TunnelStatus) -> t.Tuple[str, str]:
+def _full(tunnel: TunnelStatus) -> Finding:
     what = "tunnel %s is full: %d clients, more are refused" % (plain(tunnel.name), tunnel.clients)
-    return what, "see `sentinel-tunnel clients`; raise max_connections, or ulimit -n"
+    return Finding(what, "see `sentinel-tunnel clients`; raise max_connections, or ulimit -n", tunnel.name)
 
 
-def _split(tunnel: TunnelStatus, answering: int) -> t.Tuple[str, str]:
+def _split(tunnel: TunnelStatus, answering: int) -> Finding:
     agreeing, name = tunnel.sentinels_agreeing, plain(tunnel.name)
     what = "%d of %d Sentinels agree on the master of %s" % (agreeing, answering, name)
-    return what, "wait a minute; if it lasts, ask each: SENTINEL MASTER " + plain(tunnel.master_name)
+    step = "wait a minute; if it lasts, ask each: SENTINEL MASTER " + plain(tunnel.master_name)
+    return Finding(what, step, tunnel.name)
 
 
-def _silent(down: t.Sequence[SentinelStatus], known: int) -> t.Tuple[str, str]:
+def _silent(down: t.Sequence[SentinelStatus], known: int) -> Finding:
     steps = [next_step(sentinel.error) for sentinel in down]
     names = ", ".join(plain(sentinel.address) for sentinel in down)
-    return "%d of %d Sentinels down: %s" % (len(down), known, names), next(filter(None, steps), "")
+    return Finding("%d of %d Sentinels down: %s" % (len(down), known, names), next(filter(None, steps), ""))
 
 
 def _all_well(status: ProcessStatus) -> str:

@@ -105,7 +105,7 @@ class Process:
             return None
         app = self._app
         web = WebServer(address, Views(app.status, app.measures, app.stalled, lambda: app.stopping,
-                                       lambda: self._last_reload_good))
+                                       lambda: self._last_reload_good, self._sequel.switches))
         services.callback(lambda: web.stop(Deadline(HTTP_STOP)))
         return web
 

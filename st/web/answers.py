@@ -1,14 +1,17 @@
 """Which path shows what: requests in, answers out; what is shown comes from the views."""
-import html
 import json
+import os
 import time
 import typing as t
 
 from st.ops.measures import Measures
-from st.ops.status import UP, ProcessStatus, TunnelStatus
+from st.ops.status import UP, Finding, ProcessStatus, TunnelStatus
 from st.ops.usage import usage
+from st.switch import Switch
 from st.web.metrics import exposition
+from st.web.page import POLICY, Seen, page
 from st.web.request import BadRequest, Request
+from st.web.samples import Samples, moment
 
 STALLED_AFTER = 30.0  # seconds without a sign of life of a thread
 
@@ -16,11 +19,6 @@ TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>sentinel-tunnel: %s</title></head>
-<body><pre>%s</pre><p>%s</p></body></html>
-"""
 
 
 class Views(t.NamedTuple):
@@ -31,22 +29,32 @@ class Views(t.NamedTuple):
     stalled: t.Callable[[float], t.List[str]]  # the threads without a sign of life for so many seconds
     stopping: t.Callable[[], bool]
     reload_successful: t.Callable[[], bool]  # of the last one; True when there was none
+    switches: t.Callable[[], t.Sequence[Switch]]  # the newest last
 
 
 class Answer(t.NamedTuple):
-    """What is sent: the status of HTTP, the type of the body, the body."""
+    """What is sent: the status of HTTP, the type of the body, the body, and what a browser may do with it."""
 
     code: int
     type: str
     body: str
+    policy: str = "default-src 'none'; frame-ancestors 'none'"
 
 
-def answer(request: Request, views: Views) -> Answer:
+class Asked(t.NamedTuple):
+    """A request, and what it can be answered from."""
+
+    request: Request
+    views: Views
+    samples: Samples
+
+
+def answer(request: Request, views: Views, samples: Samples) -> Answer:
     """Return the answer to a request; raise BadRequest for a path that is not there."""
-    page = _PAGES.get(request.path)
-    if page is None:
+    answered = _PAGES.get(request.path)
+    if answered is None:
         raise BadRequest(404, "no such page; there are %s" % ", ".join(_PAGES))
-    return page(request, views)
+    return answered(Asked(request, views, samples))
 
 
 def refusal(error: BadRequest) -> Answer:
@@ -73,20 +81,18 @@ def _unready(tunnel: TunnelStatus, room: int) -> str:
     return ""
 
 
-def _startup(request: Request, views: Views) -> Answer:
+def _startup(asked: Asked) -> Answer:
     return _json(200, {"started": True})  # nobody is answered before every tunnel listens
 
 
-def _liveness(request: Request, views: Views) -> Answer:
-    stalled = views.stalled(STALLED_AFTER)
-    if stalled:
-        reason = "no sign of life for %gs of: %s" % (STALLED_AFTER, ", ".join(stalled))
-        return _json(503, {"alive": False, "reason": reason})
-    return _json(200, {"alive": True})
+def _liveness(asked: Asked) -> Answer:
+    stalled = _stalled(asked.views)
+    return _json(503, {"alive": False, "reason": stalled}) if stalled else _json(200, {"alive": True})
 
 
-def _readiness(request: Request, views: Views) -> Answer:
-    status, names = views.status(), request.query.get("tunnel", ())
+def _readiness(asked: Asked) -> Answer:
+    views, names = asked.views, asked.request.query.get("tunnel", ())
+    status = views.status()
     there = [tunnel.name for tunnel in status.tunnels]
     unknown = [name for name in names if name not in there]
     if unknown:
@@ -95,18 +101,41 @@ def _readiness(request: Request, views: Views) -> Answer:
     return _json(503, {"ready": False, "reason": "; ".join(why)}) if why else _json(200, {"ready": True})
 
 
-def _status(request: Request, views: Views) -> Answer:
-    return Answer(200, JSON, views.status().as_json() + "\n")
+def _status(asked: Asked) -> Answer:
+    return Answer(200, JSON, asked.views.status().as_json() + "\n")
 
 
-def _metrics(request: Request, views: Views) -> Answer:
+def _metrics(asked: Asked) -> Answer:
+    views = asked.views
     return Answer(200, METRICS, exposition(views.status(), views.measures(), usage(), views.reload_successful()))
 
 
-def _home(request: Request, views: Views) -> Answer:
-    status = views.status()
-    links = " ".join('<a href="%s">%s</a>' % (path, path) for path in _PAGES if path != "/")
-    return Answer(200, HTML, _PAGE % (status.state, html.escape(status.as_text(time.time())), links))
+def _home(asked: Asked) -> Answer:
+    views, status = asked.views, asked.views.status()
+    hour = asked.samples.hour(moment(time.monotonic(), status, views.measures()))
+    seen = Seen(time.time(), os.uname().nodename, status, _notices(views), hour, views.switches())
+    return Answer(200, HTML, page(seen, [path for path in _PAGES if path != "/"]), POLICY)
+
+
+def _notices(views: Views) -> t.List[Finding]:
+    """Return what is wrong with the process itself."""
+    found = []
+    if views.stopping():
+        found.append(Finding("shutting down: no new clients, open connections are drained", ""))
+    stalled = _stalled(views)
+    if stalled:
+        found.append(Finding(stalled, "kill -USR1 %d writes what each thread does to the log; then restart"
+                             % os.getpid()))
+    if not views.reload_successful():
+        found.append(Finding("the last reload was refused: the configuration from before it serves on",
+                             "the log says why (reload_refused); `sentinel-tunnel check` too"))
+    return found
+
+
+def _stalled(views: Views) -> str:
+    """Return which threads have stalled, in words; "" when none has."""
+    stalled = views.stalled(STALLED_AFTER)
+    return "no sign of life for %gs of: %s" % (STALLED_AFTER, ", ".join(stalled)) if stalled else ""
 
 
 def _json(code: int, value: t.Mapping[str, t.Any]) -> Answer:
@@ -114,4 +143,4 @@ def _json(code: int, value: t.Mapping[str, t.Any]) -> Answer:
 
 
 _PAGES = {"/": _home, "/startup": _startup, "/liveness": _liveness, "/readiness": _readiness, "/status": _status,
-          "/metrics": _metrics}  # type: t.Dict[str, t.Callable[[Request, Views], Answer]]
+          "/metrics": _metrics}  # type: t.Dict[str, t.Callable[[Asked], Answer]]

@@ -17,7 +17,8 @@ LINGER = 1.0  # seconds to read on after the reply
 PIECE = 65536  # bytes
 
 _HEAD = ("HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n"
-         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n")
+         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+         "Content-Security-Policy: %s\r\n%s\r\n")
 
 
 class Exchange:
@@ -103,5 +104,5 @@ def reply(answer: Answer, method: str) -> bytes:
     body = answer.body.encode("utf-8", "replace")  # a name may hold half a surrogate pair
     more = "Allow: GET, HEAD\r\n" if answer.code == 405 else ""
     head = _HEAD % (answer.code, http.client.responses[answer.code], email.utils.formatdate(usegmt=True), answer.type,
-                    len(body), more)
+                    len(body), answer.policy, more)
     return head.encode("ascii") + (b"" if method == "HEAD" else body)

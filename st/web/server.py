@@ -16,6 +16,7 @@ from st.event import Event
 from st.ops.blame import blame_holder
 from st.web.answers import Views, answer
 from st.web.exchange import Exchange
+from st.web.samples import Samples, moment
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,9 @@ class WebServer:
     def __init__(self, address: Address, views: Views) -> None:
         self._listener = _listen(address)
         self._address = Address(*self._listener.getsockname()[:2])
-        self._answer = functools.partial(answer, views=views)
+        self._views = views
+        self._samples = Samples()  # the thread's own
+        self._answer = functools.partial(answer, views=views, samples=self._samples)
         self._exchanges: t.List[Exchange] = []  # the thread's own, the oldest first
         self._stopping = threading.Event()
         self._accept_from = 0.0  # monotonic time before which nobody is accepted
@@ -65,6 +68,7 @@ class WebServer:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                self._sample(time.monotonic())
                 self._go_round()
         except Exception:  # nothing answers from here on, so that a probe of liveness sees it
             logger.exception("the web server failed")
@@ -72,6 +76,15 @@ class WebServer:
             self._listener.close()
             for exchange in self._exchanges:
                 exchange.close()
+
+    def _sample(self, now: float) -> None:
+        """Note the counts of this moment, twice a minute, for the plots of the page."""
+        if not self._samples.due(now):
+            return
+        try:
+            self._samples.add(moment(now, self._views.status(), self._views.measures()))
+        except Exception:  # a fault of ours costs this sample, and no probe
+            logger.exception("a sample for the status page failed")
 
     def _go_round(self) -> None:
         """Wait for something to do, or a moment, and do all of it that can be done at once."""

@@ -1,0 +1,43 @@
+"""Small pieces of HTML. Whatever comes from outside gets in through `shown`."""
+import html
+import re
+import typing as t
+
+from st.ops.plain import plain
+
+GOOD = "good"
+WARN = "warn"
+BAD = "bad"
+
+# Each level has a shape of its own too: not everybody sees red and green.
+_SHAPES = {
+    GOOD: "M8 1a7 7 0 1 0 0 14a7 7 0 1 0 0-14zM4 8l3 3 5-6",
+    WARN: "M8 1L15.5 14.5H.5zM8 6V10M8 11.5V13",
+    BAD: "M5 1H11L15 5V11L11 15H5L1 11V5zM5.3 5.3L10.7 10.7M10.7 5.3L5.3 10.7",
+}
+
+
+def shown(text: str) -> str:
+    """Return text from outside as one line of ASCII that HTML takes for nothing but text."""
+    return html.escape(plain(text))
+
+
+def sentence(text: str) -> str:
+    """Return a text of ours with text from outside in it; what stands in backticks is a command."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", shown(text))
+
+
+def icon(level: str) -> str:
+    """Return the sign of a level; a word stands beside it, so it says nothing by itself."""
+    return '<svg class="icon %s" viewBox="0 0 16 16" aria-hidden="true"><path d="%s"/></svg>' % (level, _SHAPES[level])
+
+
+def facts(pairs: t.Iterable[t.Tuple[str, str]]) -> str:
+    """Return names and values, the latter as HTML, as a list."""
+    rows = "".join("<div><dt>%s</dt><dd>%s</dd></div>" % pair for pair in pairs)
+    return '<dl class="facts">%s</dl>' % rows
+
+
+def more(number: str, title: str, content: str) -> str:
+    """Return what opens at a click or a key; `number` lets the script find it again in the next page."""
+    return '<details id="%s"><summary id="%s-more">%s</summary>%s</details>' % (number, number, title, content)

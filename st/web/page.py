@@ -1,0 +1,141 @@
+"""The status page for people: one document that needs nothing else, and says without scripts what it says with them."""
+import base64
+import hashlib
+import typing as t
+
+from st.ops.lines import local_time
+from st.ops.status import DOWN, NOT_ASKED, OK, Finding, ProcessStatus, SentinelStatus
+from st.ops.tables import duration
+from st.switch import Switch
+from st.web.cards import Card, card, level_of, state_words
+from st.web.markup import BAD, GOOD, WARN, icon, more, sentence, shown
+from st.web.samples import Stretch
+from st.web.script import SCRIPT
+from st.web.style import STYLE
+from st.web.timeline import newest, timeline
+
+STATIC_PERIOD = 10  # seconds between two loads where scripts do not run
+TOLD = 8  # findings that are shown at once
+INDEXED = 6  # with more tunnels than these there is an index of them
+
+_WORDS = {OK: ("Well", GOOD), DOWN: ("Down", BAD)}
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>%(title)s</title>
+<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">
+<noscript><meta http-equiv="refresh" content="%(period)d"></noscript><style>%(style)s</style></head>
+<body><div id="alarm" role="alert"></div><div id="said" class="unseen" role="status"></div>
+<main id="page">%(body)s</main>
+<footer><p><button id="pause" type="button" hidden>Pause refreshing</button><span id="how">Without scripts it loads
+itself again every %(period)d s.</span></p><p>For programs: %(links)s</p></footer>
+<script>%(script)s</script></body></html>
+"""
+
+
+class Seen(t.NamedTuple):
+    """All that the page shows; `now` in seconds since the epoch."""
+
+    now: float
+    host: str
+    status: ProcessStatus
+    notices: t.Sequence[Finding]  # what is wrong beside that
+    hour: t.Mapping[str, t.Sequence[Stretch]]  # of each tunnel
+    switches: t.Sequence[Switch]  # the newest last
+
+
+def _digest(text: str) -> str:
+    return "'sha256-%s'" % base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+# Nothing is loaded, nothing may frame it, and a script that somebody managed to put into it does not run.
+POLICY = "; ".join((
+    "default-src 'none'", "style-src " + _digest(STYLE), "script-src " + _digest(SCRIPT), "connect-src 'self'",
+    "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"))
+
+
+def page(seen: Seen, paths: t.Iterable[str]) -> str:
+    """Return the document; `paths` are what programs read."""
+    word, _ = _state(seen)
+    return _PAGE % {"title": "%s - sentinel-tunnel on %s" % (word, shown(seen.host)), "period": STATIC_PERIOD,
+                    "style": STYLE, "script": SCRIPT, "body": _body(seen),
+                    "links": " ".join('<a href="%s">%s</a>' % (path, path) for path in paths)}
+
+
+def _state(seen: Seen) -> t.Tuple[str, str]:
+    word, level = _WORDS.get(seen.status.state, ("Needs a look", WARN))
+    return ("Needs a look", WARN) if level == GOOD and seen.notices else (word, level)
+
+
+def _body(seen: Seen) -> str:
+    cards = _cards(seen)
+    return "".join((_banner(seen), _todo(seen), _index(cards), "<h2>Tunnels</h2>\n",
+                    "".join(card(each, seen.now) for each in cards),
+                    "<h2>Sentinels</h2>\n", _sentinels(seen.status.sentinels),
+                    "<h2>Switches</h2>\n<div class=\"panel\">", timeline(seen.switches, seen.now),
+                    newest(seen.switches, seen.now), "</div>\n"))
+
+
+def _banner(seen: Seen) -> str:
+    status, (word, level) = seen.status, _state(seen)
+    return ('<div class="banner %s"><h1>%s%s</h1><p>%s</p></div>\n'
+            '<p class="process"><b>sentinel-tunnel %s</b> on <b>%s</b>, pid %d, up %s. As of <b>%s</b></p>\n') % (
+                level, icon(level), word, sentence(_answer(seen)), shown(status.version), shown(seen.host), status.pid,
+                duration(seen.now - status.started), local_time(seen.now, "seconds"))
+
+
+def _answer(seen: Seen) -> str:
+    """Return the one sentence for who reads no further."""
+    wrong = len(seen.notices) + len(seen.status.findings())
+    first = seen.notices[0].what if seen.notices and seen.status.state == OK else seen.status.summary()
+    return first + (" (and %d more)" % (wrong - 1) if wrong > 1 else "")
+
+
+def _todo(seen: Seen) -> str:
+    """Return what is wrong and what to do, the worst first."""
+    found = list(seen.notices) + seen.status.findings()
+    if not found:
+        return ""
+    without = {each.name for each in seen.status.tunnels if level_of(each, ()) == BAD}
+    items = [_item(each, BAD if each.tunnel in without else WARN) for each in found]
+    rest = more("rest", "%d more" % len(items[TOLD:]), '<ul class="todo">%s</ul>' % "".join(items[TOLD:]))
+    return '<h2>What is wrong, and what to do</h2>\n<ul class="todo">%s</ul>%s' % (
+        "".join(items[:TOLD]), rest if items[TOLD:] else "")
+
+
+def _item(found: Finding, level: str) -> str:
+    step = '<p class="step">Do: %s</p>' % sentence(found.step) if found.step else ""
+    return '<li class="%s">%s%s%s</li>\n' % (level, icon(level), sentence(found.what), step)
+
+
+def _cards(seen: Seen) -> t.List[Card]:
+    """Return the tunnels, those with trouble first."""
+    answering = sum(sentinel.up for sentinel in seen.status.sentinels)
+    troubled = {found.tunnel for found in seen.status.findings()}
+    cards = [Card(number, each, level_of(each, troubled), answering, seen.hour.get(each.name, ()))
+             for number, each in enumerate(seen.status.tunnels)]
+    return sorted(cards, key=lambda each: (BAD, WARN, GOOD).index(each.level))
+
+
+def _index(cards: t.Sequence[Card]) -> str:
+    """Return where each tunnel is, when they do not all fit on one screen."""
+    if len(cards) <= INDEXED:
+        return ""
+    words = ('<li>%s<a href="#t%d" id="to%d">%s</a>%s</li>' % (
+        icon(each.level), each.number, each.number, shown(each.tunnel.name),
+        "" if each.level == GOOD else " " + state_words(each)) for each in cards)
+    return '<h2>%d tunnels</h2>\n<ul class="index">%s</ul>\n' % (len(cards), "".join(words))
+
+
+def _sentinels(sentinels: t.Sequence[SentinelStatus]) -> str:
+    head = "".join('<th scope="col">%s</th>' % name for name in ("Sentinel", "State", "Events", "Answers in"))
+    return '<div class="panel"><table><tr>%s</tr>%s</table></div>\n' % (head, "".join(map(_sentinel, sentinels)))
+
+
+def _sentinel(sentinel: SentinelStatus) -> str:
+    asked = sentinel.error != NOT_ASKED
+    level = GOOD if sentinel.up else BAD if asked else WARN
+    words = "up" if sentinel.up else "down: %s" % shown(sentinel.error) if asked else sentinel.error
+    origin = "" if sentinel.seed else ' <span class="soft">(named by another)</span>'
+    return '<tr><td>%s%s</td><td class="%s">%s%s</td><td>%s</td><td>%s</td></tr>' % (
+        shown(sentinel.address), origin, level, icon(level), words, "come" if sentinel.events else "do not come",
+        "-" if sentinel.latency is None else "%.1f&nbsp;ms" % (sentinel.latency * 1000))
