@@ -99,10 +99,6 @@ class ProcessStatus(t.NamedTuple):
         """Return what is wrong and what to do about it, the worst first."""
         return _findings(self)
 
-    def summary(self) -> str:
-        """Return how it is in one sentence: the worst that is wrong, or that all is well."""
-        return next(iter(self.troubles()), _all_well(self))
-
     def as_dict(self) -> t.Dict[str, t.Any]:
         """Return the values under the names of the schema."""
         return {

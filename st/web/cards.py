@@ -1,16 +1,15 @@
 """One tunnel on the page: its state in colour and words, its numbers, its last hour. Values in, HTML out."""
 import typing as t
 
-from st.ops.lines import local_time
 from st.ops.status import STARTING, UP, TunnelStatus
 from st.ops.tables import duration, size
-from st.web.markup import BAD, GOOD, WARN, facts, icon, more, shown
+from st.web.markup import BAD, GOOD, WARN, facts, icon, moment_of, more, seconds_of, shown
 from st.web.plots import plot
 from st.web.samples import Stretch, without_for
 
-_CARD = """<article class="tunnel %s" id="t%d"><h3>%s%s <span class="state">%s</span></h3>
-<p class="at">at %s%s</p>%s
-<div class="row">%s%s</div>%s</article>
+_CARD = """<article class="tunnel %s" id="t%d"><div class="top"><h3>%s%s <span class="state">%s</span></h3>
+<p class="at">at %s%s</p></div>%s
+<div class="row">%s%s</div>%s%s</article>
 """
 _FIGURE = "<figure><figcaption>%s <b>%s</b> <span>%s</span></figcaption>%s</figure>"
 
@@ -39,7 +38,7 @@ def card(card: Card, now: float) -> str:
     also += ", to replicas" if tunnel.wanted == "replica" else ""
     why = '<p class="why">%s</p>' % shown(tunnel.reason) if tunnel.reason else ""
     return _CARD % (card.level, card.number, icon(card.level), shown(tunnel.name), state_words(card),
-                    shown(tunnel.listen), also, why, _facts(card, now), _plots(card), _more(card))
+                    shown(tunnel.listen), also, why, _facts(card, now), _plots(card), _lost(card), _more(card))
 
 
 def state_words(card: Card) -> str:
@@ -57,7 +56,7 @@ def _facts(card: Card, now: float) -> str:
     tunnel = card.tunnel
     since = "-"
     if tunnel.since is not None and tunnel.master is not None:
-        since = '%s <span class="soft">%s</span>' % (duration(now - tunnel.since), local_time(tunnel.since, "seconds"))
+        since = '%s <span class="soft">%s</span>' % (duration(now - tunnel.since), moment_of(tunnel.since, now))
     address = shown(tunnel.master or "-").replace(", ", "<br>")
     known = "last " if tunnel.master and tunnel.state != UP else ""
     agree = "%d of %d agree" % (tunnel.sentinels_agreeing, card.answering)
@@ -83,28 +82,38 @@ def _plots(card: Card) -> str:
     last, opened = hour[-1], [stretch.opened for stretch in hour]
     carried = [stretch.to_master + stretch.to_client for stretch in hour]
     clients = [float(stretch.clients) for stretch in hour]
-    lost = sum(stretch.without for stretch in hour)
-    down = ", %s without a %s" % (duration(lost), card.tunnel.wanted) if lost >= 1 else ""
-    figures = (("clients", "%d" % last.clients, "at most %d" % max(clients), clients),
-               ("new", _rate(last.opened), "at most %s" % _rate(max(opened)), opened),
-               ("traffic", "%sB/s" % size(int(carried[-1])), "at most %sB/s" % size(int(max(carried))), carried))
+    figures = (("clients", "%d" % last.clients, "most %d" % max(clients), clients),
+               ("new", _rate(last.opened), "most %s" % _rate(max(opened)), opened),
+               ("traffic", _speed(carried[-1]), "most %s" % _speed(max(carried)), carried))
     return '<div class="plots">%s</div>' % "".join(
-        _FIGURE % (name, now, most, plot("%s in the last hour: %s now, %s%s" % (name, now, most, down), hour, values))
+        _FIGURE % (name, now, most, plot("%s in the last hour: %s now, %s" % (name, now, most), hour, values))
         for name, now, most, values in figures)
+
+
+def _lost(card: Card) -> str:
+    """Return in words what is red in the plots."""
+    lost = sum(stretch.without for stretch in card.hour)
+    text = '<p class="lost">%s without a %s in the last hour: red in the plots</p>'
+    return text % (seconds_of(lost), card.tunnel.wanted) if lost else ""
 
 
 def _rate(per_second: float) -> str:
     """Return how many connections there are a second, or a minute when they are few."""
     if per_second >= 10:
-        return "%s/s" % size(int(per_second))
+        return "%d/s" % per_second
     return "%.1f/s" % per_second if per_second >= 1 else "%.3g/min" % round(per_second * 60, 1)
 
 
+def _speed(per_second: float) -> str:
+    """Return how many bytes there are a second, such as 1.2 MB/s."""
+    amount = size(int(per_second))
+    return "%s %sB/s" % (amount.rstrip("kMGT"), amount.lstrip("0123456789."))
+
+
 def _more(card: Card) -> str:
-    tunnel, lost = card.tunnel, sum(stretch.without for stretch in card.hour)
+    tunnel = card.tunnel
     verified = "yes" if tunnel.verified else "no: it does not tell its role"
     pairs = (
-        ("in the last hour without a %s" % tunnel.wanted, "%.1f s" % lost if lost < 60 else duration(lost)),
         ("says that it is the %s" % tunnel.wanted, verified if tunnel.master else "-"),
         ("since the start: switches", str(tunnel.switches)),
         ("connections accepted", str(tunnel.accepted)),

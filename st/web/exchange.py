@@ -17,8 +17,7 @@ LINGER = 1.0  # seconds to read on after the reply
 PIECE = 65536  # bytes
 
 _HEAD = ("HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n"
-         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
-         "Content-Security-Policy: %s\r\n%s\r\n")
+         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: %s\r\n%s\r\n")
 
 
 class Exchange:

@@ -1,9 +1,11 @@
 """Small pieces of HTML. Whatever comes from outside gets in through `shown`."""
 import html
 import re
+import time
 import typing as t
 
 from st.ops.plain import plain
+from st.ops.tables import duration
 
 GOOD = "good"
 WARN = "warn"
@@ -25,6 +27,17 @@ def shown(text: str) -> str:
 def sentence(text: str) -> str:
     """Return a text of ours with text from outside in it; what stands in backticks is a command."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", shown(text))
+
+
+def seconds_of(seconds: float) -> str:
+    """Return a length of time; a short one with its tenths."""
+    return "%.1f s" % seconds if seconds < 60 else duration(seconds)
+
+
+def moment_of(at: float, now: float) -> str:
+    """Return a local time; one of today without its date."""
+    then, today = time.localtime(at), time.localtime(now)
+    return time.strftime("%H:%M:%S" if then[:3] == today[:3] else "%a %Y-%m-%d %H:%M", then)
 
 
 def icon(level: str) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import typing as t
 
 from st.ops.lines import local_time
-from st.ops.status import DOWN, NOT_ASKED, OK, Finding, ProcessStatus, SentinelStatus
+from st.ops.status import NO_MASTER, NOT_ASKED, OK, STARTING, Finding, ProcessStatus, SentinelStatus
 from st.ops.tables import duration
 from st.switch import Switch
 from st.web.cards import Card, card, level_of, state_words
@@ -17,8 +17,6 @@ from st.web.timeline import newest, timeline
 STATIC_PERIOD = 10  # seconds between two loads where scripts do not run
 TOLD = 8  # findings that are shown at once
 INDEXED = 6  # with more tunnels than these there is an index of them
-
-_WORDS = {OK: ("Well", GOOD), DOWN: ("Down", BAD)}
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>%(title)s</title>
@@ -55,15 +53,25 @@ POLICY = "; ".join((
 
 def page(seen: Seen, paths: t.Iterable[str]) -> str:
     """Return the document; `paths` are what programs read."""
-    word, _ = _state(seen)
-    return _PAGE % {"title": "%s - sentinel-tunnel on %s" % (word, shown(seen.host)), "period": STATIC_PERIOD,
-                    "style": STYLE, "script": SCRIPT, "body": _body(seen),
+    title = "%s - sentinel-tunnel on %s" % (_headline(seen)[0], shown(seen.host))
+    return _PAGE % {"title": title, "period": STATIC_PERIOD, "style": STYLE, "script": SCRIPT, "body": _body(seen),
                     "links": " ".join('<a href="%s">%s</a>' % (path, path) for path in paths)}
 
 
-def _state(seen: Seen) -> t.Tuple[str, str]:
-    word, level = _WORDS.get(seen.status.state, ("Needs a look", WARN))
-    return ("Needs a look", WARN) if level == GOOD and seen.notices else (word, level)
+def _headline(seen: Seen) -> t.Tuple[str, str]:
+    """Return the answer for who reads no further, and its level."""
+    tunnels = seen.status.tunnels
+    lost = [each for each in tunnels if each.state == NO_MASTER]
+    wanted = " or ".join(sorted({each.wanted for each in lost}))
+    if len(lost) == len(tunnels):
+        return "No tunnel has a %s" % wanted if tunnels else "No tunnel", BAD
+    if lost:
+        return "%d of %d tunnels without a %s" % (len(lost), len(tunnels), wanted), BAD
+    if any(each.state == STARTING for each in tunnels):
+        return "Starting", WARN
+    if seen.notices or seen.status.state != OK:
+        return "Clients are served, but look below", WARN
+    return "All is well", GOOD
 
 
 def _body(seen: Seen) -> str:
@@ -76,18 +84,19 @@ def _body(seen: Seen) -> str:
 
 
 def _banner(seen: Seen) -> str:
-    status, (word, level) = seen.status, _state(seen)
+    status, (answer, level) = seen.status, _headline(seen)
     return ('<div class="banner %s"><h1>%s%s</h1><p>%s</p></div>\n'
             '<p class="process"><b>sentinel-tunnel %s</b> on <b>%s</b>, pid %d, up %s. As of <b>%s</b></p>\n') % (
-                level, icon(level), word, sentence(_answer(seen)), shown(status.version), shown(seen.host), status.pid,
+                level, icon(level), answer, _numbers(status), shown(status.version), shown(seen.host), status.pid,
                 duration(seen.now - status.started), local_time(seen.now, "seconds"))
 
 
-def _answer(seen: Seen) -> str:
-    """Return the one sentence for who reads no further."""
-    wrong = len(seen.notices) + len(seen.status.findings())
-    first = seen.notices[0].what if seen.notices and seen.status.state == OK else seen.status.summary()
-    return first + (" (and %d more)" % (wrong - 1) if wrong > 1 else "")
+def _numbers(status: ProcessStatus) -> str:
+    """Return in a line what the headline does not say."""
+    held = sum(each.held for each in status.tunnels)
+    return "%s: %d of %d Sentinels answer, %d clients%s" % (
+        status.state, sum(each.up for each in status.sentinels), len(status.sentinels),
+        sum(each.clients for each in status.tunnels), ", %d of them held until there is one" % held if held else "")
 
 
 def _todo(seen: Seen) -> str:
@@ -127,7 +136,7 @@ def _index(cards: t.Sequence[Card]) -> str:
 
 
 def _sentinels(sentinels: t.Sequence[SentinelStatus]) -> str:
-    head = "".join('<th scope="col">%s</th>' % name for name in ("Sentinel", "State", "Events", "Answers in"))
+    head = "".join('<th scope="col">%s</th>' % name for name in ("Sentinel", "State", "Events", "Latency"))
     return '<div class="panel"><table><tr>%s</tr>%s</table></div>\n' % (head, "".join(map(_sentinel, sentinels)))
 
 
@@ -137,5 +146,5 @@ def _sentinel(sentinel: SentinelStatus) -> str:
     words = "up" if sentinel.up else "down: %s" % shown(sentinel.error) if asked else sentinel.error
     origin = "" if sentinel.seed else ' <span class="soft">(named by another)</span>'
     return '<tr><td>%s%s</td><td class="%s">%s%s</td><td>%s</td><td>%s</td></tr>' % (
-        shown(sentinel.address), origin, level, icon(level), words, "come" if sentinel.events else "do not come",
+        shown(sentinel.address), origin, level, icon(level), words, "yes" if sentinel.events else "no",
         "-" if sentinel.latency is None else "%.1f&nbsp;ms" % (sentinel.latency * 1000))

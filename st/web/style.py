@@ -39,18 +39,22 @@ a,summary{cursor:pointer}
 .tunnel h3{overflow-wrap:anywhere}
 .state{font-weight:700;margin-left:.3em}
 .at{font-size:13px;overflow-wrap:anywhere}.why{font-weight:600;overflow-wrap:anywhere}
-.row{display:flex;flex-wrap:wrap;justify-content:space-between}
-.facts{display:flex;flex-wrap:wrap;margin:4px 0;flex:1 1 440px}
+.row,.top{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:flex-start}.top{align-items:baseline}
+.facts{display:flex;flex-wrap:wrap;margin:4px 0}
 .facts div{margin:2px 22px 4px 0;min-width:66px}
+.row .facts{flex:1 1 440px}.row .facts div{flex:0 0 42%;margin:2px 0 4px;padding-right:10px}
+.row .facts div:nth-child(3n+2){flex-basis:35%}.row .facts div:nth-child(3n){flex-basis:23%;padding:0}
+.row .soft{display:inline-block}
 dt{font-size:12px}dd{margin:0;overflow-wrap:anywhere}
-.plots{display:flex;flex-wrap:wrap;flex:1 1 480px;max-width:640px;margin:0 -6px}
+.plots{display:flex;flex-wrap:wrap;align-items:flex-end;flex:1 1 480px;max-width:640px;margin:4px -6px 0}
 figure{flex:1 1 140px;margin:2px 6px 6px;min-width:0}
-figcaption{font-size:12px;display:flex;flex-wrap:wrap}figcaption b{margin:0 .5em}
+figcaption{font-size:12px;display:flex;flex-wrap:wrap}figcaption b{margin:0 .4em}.lost{font-size:13px}
 .plot{display:block;width:100%;height:40px}
 .line{stroke-width:1.5;vector-effect:non-scaling-stroke}
-details{margin:2px 0 4px}summary{font-size:13px;display:inline-block;padding:3px 6px 3px 0}
+details{margin:2px 0 4px}summary{font-size:13px;padding:3px 0}
 table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid;vertical-align:top;overflow-wrap:anywhere}
+th,td{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid;vertical-align:top}
+td:first-child,td:nth-child(2){overflow-wrap:anywhere}
 th{font-size:12px;font-weight:400}
 .panel{padding:10px 14px;border:1px solid;border-radius:6px}
 .lane{display:flex;align-items:center;margin:3px 0}
@@ -83,7 +87,7 @@ figcaption b,.process b{color:%(text)s}
 .tunnel,.panel,button,th,td,.switches li{border-color:%(line)s}
 .todo li{border-color:%(warn)s}.todo .bad{border-color:%(bad)s}
 .tunnel.good{border-left-color:%(good)s}.tunnel.warn{border-left-color:%(warn)s}.tunnel.bad{border-left-color:%(bad)s}
-.good .state,td.good{color:%(good)s}.warn .state,.unusual{color:%(warn)s}.bad .state,.why,td.bad{color:%(bad)s}
+.good .state,td.good{color:%(good)s}.warn .state,.unusual{color:%(warn)s}.bad .state,.why,.lost,td.bad{color:%(bad)s}
 .line{stroke:%(plot)s;fill:%(area)s;fill-opacity:.6}.out{fill:%(out)s}.mark{fill:%(bad)s}
 .day{stroke:%(line)s}.now{stroke:%(plot)s}
 a:focus,summary:focus,button:focus{outline-color:%(focus)s}

@@ -5,7 +5,7 @@ import typing as t
 from st.ops.lines import local_time
 from st.ops.tables import duration
 from st.switch import Switch
-from st.web.markup import shown
+from st.web.markup import seconds_of, shown
 
 DAYS = 7  # today is the last of them
 LANES = 12  # tunnels with a line of their own: those of the latest switches
@@ -73,7 +73,7 @@ def _lane(name: str, switches: t.Sequence[Switch], days: Days, now: float) -> st
         marks.setdefault(days.x(switch.at), []).append(switch)
     label = "%s: %d switch%s in the last %d days, longest gap %s" % (
         shown(name), len(switches), "" if len(switches) == 1 else "es", DAYS,
-        _gap(max(switch.gap for switch in switches)))
+        seconds_of(max(switch.gap for switch in switches)))
     lines = "".join('<path class="day" d="M%d 0V%d"/>' % (days.x(at), _HEIGHT) for at in days.begin)
     lines += '<path class="now" d="M%d 0V%d"/>' % (days.x(now), _HEIGHT)
     drawn = "".join(_mark(x, marks[x]) for x in sorted(marks))
@@ -85,7 +85,7 @@ def _mark(x: int, switches: t.Sequence[Switch]) -> str:
     worst = max(switches, key=lambda switch: switch.gap)
     height = next((height for limit, height in _STEPS if worst.gap <= limit), _HEIGHT)
     more = " (%d switches within half an hour)" % len(switches) if len(switches) > 1 else ""
-    title = "%s, gap %s%s" % (local_time(worst.at, "seconds"), _gap(worst.gap), more)
+    title = "%s, gap %s%s" % (local_time(worst.at, "seconds"), seconds_of(worst.gap), more)
     return '<rect class="mark" x="%d" y="%d" width="%d" height="%d"><title>%s</title></rect>' % (
         min(x, _WIDTH - _MARK), _HEIGHT - height, _MARK, height, title)
 
@@ -94,12 +94,8 @@ def _row(switch: Switch, now: float) -> str:
     return ('<li><span class="when">%s</span> <b>%s</b> <span class="way">%s &rarr; %s</span> '
             '<span class="gap">gap %s</span> <span class="soft">%s ago, heard by %s, %s Sentinels, %d closed</span>'
             '</li>') % (time.strftime("%a %Y-%m-%d %H:%M:%S", time.localtime(switch.at)), shown(switch.tunnel),
-                        shown(str(switch.old)), shown(str(switch.new)), _gap(switch.gap), duration(now - switch.at),
-                        shown(switch.heard), shown(switch.sentinels), switch.closed)
-
-
-def _gap(seconds: float) -> str:
-    return "%.1f s" % seconds if seconds < 60 else duration(seconds)
+                        shown(str(switch.old)), shown(str(switch.new)), seconds_of(switch.gap),
+                        duration(now - switch.at), shown(switch.heard), shown(switch.sentinels), switch.closed)
 
 
 def _axis(days: Days) -> str:

@@ -20,6 +20,7 @@ from st.web.answers import answer as web_answer
 from st.web.exchange import reply
 from st.web.request import BadRequest
 from st.web.request import parse as parse_request
+from st.web.samples import Samples
 from st.wire.resp import MORE, MalformedReply, ReplyReader, shown
 from st.wire.role import judge_hello, judge_info, judge_role
 from st.wire.tls import TlsSocket, secure
@@ -140,7 +141,7 @@ def http(data: bytes) -> None:
             if request is None:
                 assert len(received) < 10000
                 continue
-            made = web_answer(request, views())
+            made = web_answer(request, views(), Samples())
         except BadRequest as error:
             made = refusal(error)
         head, _, body = reply(made, "GET").partition(b"\r\n\r\n")
