@@ -14,7 +14,7 @@ from st.web.exchange import reply
 from st.web.server import WebServer
 from tests.fakes import read_all
 from tests.tunnels import until_ended
-from tests.waiting import FACTOR
+from tests.waiting import FACTOR, wait_until
 from tests.web import GET, connect, fetch, is_alive, served, views
 
 
@@ -27,6 +27,7 @@ def test_a_whole_reply() -> None:
         assert wanted.items() <= found.headers.items() and int(found.headers["content-length"]) == len(found.body)
         assert "server" not in found.headers and "python" not in str(found.headers).lower()
         assert not [name for name in found.headers if name.startswith("access-control")]
+        assert found.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 @pytest.mark.parametrize("path", ["/", "/startup", "/liveness", "/readiness", "/status", "/metrics", "/nix"])
@@ -98,6 +99,21 @@ def test_bad_requests_are_told_why() -> None:
                 client.sendall(sent)
                 said = read_all(client)
                 assert said.startswith(b"HTTP/1.1 %d " % code) and b"\r\n\r\nerror: " in said
+        assert is_alive(server)
+
+
+def test_the_thread_takes_samples() -> None:
+    """From its start on, so that the page can tell rates whenever it is looked at."""
+    with served() as server:
+        wait_until(lambda: "Rates come" not in fetch(server.address, "/").body, "there are rates")
+        assert len(server._samples._moments) == 1  # the next one comes half a minute later
+        assert fetch(server.address, "/").headers["content-security-policy"].startswith("default-src 'none'; style-src")
+
+
+def test_a_fault_in_a_sample_costs_nothing_else(expect_error: t.Callable[[str], None]) -> None:
+    """The traceback in the log, and probes are answered."""
+    expect_error("a sample for the status page failed")
+    with served(views(measures=lambda: 1 // 0)) as server:
         assert is_alive(server)
 
 

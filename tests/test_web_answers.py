@@ -1,5 +1,6 @@
 """What each path answers, from values alone."""
 import json
+import time
 import typing as t
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from st.ops.status import ProcessStatus
 from st.web.answers import HTML, JSON, METRICS, Answer, Views, answer
 from st.web.request import BadRequest, Request
-from st.web.samples import Samples
+from st.web.samples import Samples, moment
+from tests.switches import switch
 from tests.test_status import BOTH, CACHE, SILENT, TUNNEL
 from tests.web import measures, views
 
@@ -86,13 +88,25 @@ def test_the_status_is_the_one_schema() -> None:
 
 
 def test_the_page_for_people() -> None:
-    """The text of the status, nothing of it taken for HTML, and links to the rest."""
-    evil = BOTH._replace(tunnels=(LOST._replace(name="<script>", reason="a & \"b\" </pre>"),))
-    page = asked("/", views(evil))
-    assert page.code == 200 and page.type == HTML
-    assert "tunnel &lt;script&gt; has no master: a &amp; &quot;b&quot; &lt;/pre&gt;" in page.body
-    assert "<script" not in page.body and page.body.count("</pre>") == 1
+    """HTML that shows the switches and the rates too, links the rest, and may load and run nothing of others."""
+    shown = views(switches=lambda: [switch(tunnel="flapping")])
+    samples = Samples()
+    samples.add(moment(time.monotonic() - 30, BOTH, measures(BOTH)))
+    page = answer(Request("GET", "/", {}), shown, samples)
+    assert page.code == 200 and page.type == HTML and page.policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "All is well" in page.body and "flapping" in page.body and page.body.count('class="line"') == 6
     assert all('href="%s"' % path in page.body for path in ("/status", "/metrics", "/liveness", "/readiness"))
+
+
+@pytest.mark.parametrize("changes, told", [
+    ({"stopping": lambda: True}, "shutting down"),
+    ({"stalled": lambda seconds: ["watcher"]}, "no sign of life for 30s of: watcher"),
+    ({"reload_successful": lambda: False}, "the last reload was refused"),
+])
+def test_the_page_tells_of_the_process(changes: t.Mapping[str, t.Any], told: str) -> None:
+    """What the status does not hold; all is not well then."""
+    page = asked("/", views(**changes)).body
+    assert told in page and "All is well" not in page
 
 
 def test_metrics_are_for_prometheus() -> None:

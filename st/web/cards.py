@@ -78,7 +78,7 @@ def _marked(text: str, unusual: bool) -> str:
 def _plots(card: Card) -> str:
     hour = card.hour
     if not hour:
-        return '<p class="plots soft">Rates come with the second sample.</p>'
+        return '<p class="plots soft">Rates come in a moment.</p>'
     last, opened = hour[-1], [stretch.opened for stretch in hour]
     carried = [stretch.to_master + stretch.to_client for stretch in hour]
     clients = [float(stretch.clients) for stretch in hour]

@@ -129,9 +129,9 @@ def _index(cards: t.Sequence[Card]) -> str:
     """Return where each tunnel is, when they do not all fit on one screen."""
     if len(cards) <= INDEXED:
         return ""
-    words = ('<li>%s<a href="#t%d" id="to%d">%s</a>%s</li>' % (
+    words = ('<li>%s<a href="#t%d" id="to%d">%s</a> <span%s>%s</span></li>' % (
         icon(each.level), each.number, each.number, shown(each.tunnel.name),
-        "" if each.level == GOOD else " " + state_words(each)) for each in cards)
+        ' class="unseen"' if each.level == GOOD else "", state_words(each)) for each in cards)
     return '<h2>%d tunnels</h2>\n<ul class="index">%s</ul>\n' % (len(cards), "".join(words))
 
 

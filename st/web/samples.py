@@ -8,8 +8,9 @@ from st.ops.status import ProcessStatus
 PERIOD = 30.0  # seconds from one sample to the next
 HOUR = 3600.0  # seconds
 KEPT = int(HOUR / PERIOD) + 1
-SHORTEST = 10.0  # seconds: a rate over less than that says little
+SHORTEST = 10.0  # seconds: a rate over less than that says little, where it can be over more
 
+_LEAST = 1.0  # seconds: and over less than that nothing at all
 _ALL_THE_TIME = 0.99  # of a stretch: clocks are read one after the other
 
 
@@ -88,7 +89,8 @@ def without_for(hour: t.Sequence[Stretch]) -> float:
 
 def _stretches(name: str, moments: t.Sequence[Moment], now: float) -> t.List[Stretch]:
     known = [(moment.at, moment.tunnels[name]) for moment in moments if name in moment.tunnels]
-    pairs = [(start, before, end, after) for (start, before), (end, after) in zip(known, known[1:]) if end > start]
+    pairs = [(start, before, end, after) for (start, before), (end, after) in zip(known, known[1:])
+             if end - start >= _LEAST]
     return [_stretch(now - start, now - end, before, after) for start, before, end, after in pairs
             if after.accepted >= before.accepted and after.without >= before.without]  # else: another one by this name
 

@@ -7,7 +7,7 @@ to copy it. Without an answer the page says how old it is: numbers that stand st
 SCRIPT = """
 (function () {
   "use strict";
-  var PERIOD = 5000, PATIENCE = 10000, paused = false, last = new Date(), failed = false;
+  var PERIOD = 5000, PATIENCE = 10000, paused = false, last = new Date(), failed = false, asking = false, timer;
   var get = function (id) { return document.getElementById(id); };
   var button = get("pause"), alarm = get("alarm"), said = get("said");
 
@@ -61,7 +61,10 @@ SCRIPT = """
   }
 
   function look() {
+    if (asking) { return; }
     var ask = new XMLHttpRequest();
+    asking = true;
+    window.clearTimeout(timer);
     ask.open("GET", window.location.href.split("#")[0]);
     ask.responseType = "document";
     ask.timeout = PATIENCE;
@@ -71,8 +74,9 @@ SCRIPT = """
     };
     ask.onerror = ask.ontimeout = function () { failed = true; };
     ask.onloadend = function () {
+      asking = false;
       tellAge();
-      window.setTimeout(look, PERIOD);
+      timer = window.setTimeout(look, PERIOD);
     };
     ask.send();
   }
@@ -85,6 +89,7 @@ SCRIPT = """
   say(get("how"), "Refreshes itself every 5 s.");
   button.hidden = false;
   window.setInterval(tellAge, 1000);
-  window.setTimeout(look, PERIOD);
+  document.addEventListener("visibilitychange", look);  // browsers let hidden pages wait: who comes back sees it anew
+  timer = window.setTimeout(look, PERIOD);
 }());
 """
