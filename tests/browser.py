@@ -47,8 +47,8 @@ class Browser:
         return self._ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def text(self, selector: str) -> str:
-        """Return the text that is to be seen of the first element that a CSS selector finds."""
-        return str(self._ask("GET", "/element/%s/text" % self._element(selector)))
+        """Return the text of the first element that a CSS selector finds, as it is shown."""
+        return str(self.run("return document.querySelector(arguments[0]).innerText", selector))
 
     def click(self, selector: str) -> None:
         """Click on an element."""

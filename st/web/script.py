@@ -17,7 +17,7 @@ SCRIPT = """
 
   function tellAge() {
     var age = Math.round((new Date() - last) / 1000), text = "";
-    if (failed && age * 1000 > PERIOD) {
+    if (failed) {
       text = "No answer since " + clock(last) + ", " + age + " s: what is shown here is old. " +
         "Does the process still run? See: sentinel-tunnel status";
     }
