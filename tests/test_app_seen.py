@@ -66,6 +66,19 @@ def test_time_without_a_master_is_measured(world: World) -> None:
         assert unavailable() == unavailable() > before
 
 
+def test_a_dead_master_is_time_without_one(world: World) -> None:
+    """Also while all Sentinels still name it, which is most of a failover: `state` and the count say the same."""
+    with running(world, poll=0.1) as app:
+        before = app.app.measures().tunnels["mymaster"].unavailable_seconds
+        world.master.stop()
+        wait_until(lambda: app.tunnel().state == "no_master", "there is no master")
+        wait_until(lambda: app.app.measures().tunnels["mymaster"].unavailable_seconds > before, "it is counted")
+        world.switch(world.replicas[0])
+        app.wait_master(world.master)
+        after = app.app.measures().tunnels["mymaster"].unavailable_seconds
+        assert app.app.measures().tunnels["mymaster"].unavailable_seconds == after
+
+
 def test_failed_questions_are_counted_by_their_kind(world: World) -> None:
     """A Sentinel that does not know the name, and one that is gone."""
     world.sentinels[0].masters.clear()

@@ -208,12 +208,12 @@ class Follower:
         wrong = verdict.reason or waiting or ("" if verdict.choice else round.no_answer(self.tunnel.master))
         failing = "failover in progress" if trouble & FAILOVER and (wrong or hold) else ""
         why = round.in_words(hold, failing, wrong)
+        target = self.row.current()
+        good = target is not None and self._is_good(self._probed.get(target.address))
         if self._slave_replies >= DEMOTED_AFTER and verdict.choice is None:
             self._demote(why)
         else:
-            self.row.conclude(why, bool(hold))
-        target = self.row.current()
-        good = target is not None and self._is_good(self._probed.get(target.address))
+            self.row.conclude(why, bool(hold), good or not why)
         self.condition.concluded(target.address if target else None, why, good and not hold, agree)
 
     def _demote(self, why: str) -> None:

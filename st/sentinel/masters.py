@@ -94,7 +94,7 @@ class Row:
 
     def _note_usable(self) -> bool:
         """Count the time without a usable target; True when there is one again."""
-        now, usable, since = time.monotonic(), self._usable(), self._without_since
+        now, usable, since = time.monotonic(), self._serves(), self._without_since
         if usable and since is not None:
             self._without += now - since
             self._without_since = None
@@ -105,6 +105,10 @@ class Row:
 
     def _usable(self) -> bool:
         raise NotImplementedError
+
+    def _serves(self) -> bool:
+        """Tell whether there is a usable target, as far as is known: connections may try one that does not answer."""
+        return self._usable()
 
     def _snapshot(self) -> Snapshot:
         raise NotImplementedError
@@ -119,6 +123,7 @@ class MasterRow(Row):
         self._generation = 0  # counts switches: a connection of an older generation is stale
         self._held = False  # new connections wait although there is a target
         self._demoted = False  # held because the target said that it is no master
+        self._good = True  # the target has answered as it should when it was last asked
 
     def targets(self) -> t.Tuple[Target, ...]:
         """Return the target, if there is one."""
@@ -148,7 +153,7 @@ class MasterRow(Row):
         with self._changed:
             self._target = target
             self._generation += 1
-            self._held, self._reason, self._demoted = bool(hold), hold, False
+            self._held, self._reason, self._demoted, self._good = bool(hold), hold, False, True
             self._note_usable()
             self._changed.notify_all()
             return self._generation
@@ -173,17 +178,23 @@ class MasterRow(Row):
         with self._changed:
             self._target = target
 
-    def conclude(self, reason: str, hold: bool) -> None:
-        """Note in words what is wrong ("": nothing), and whether new connections wait although there is a target."""
+    def conclude(self, reason: str, hold: bool, good: bool = True) -> None:
+        """Note in words what is wrong ("": nothing), and whether new connections wait although there is a target.
+
+        A target that is not `good` is tried still, but the time counts as one without a master.
+        """
         with self._changed:
             self._reason = reason
             if self._held and not hold:
                 self._changed.notify_all()
-            self._held, self._demoted = hold, False
+            self._held, self._demoted, self._good = hold, False, good
             self._note_usable()
 
     def _usable(self) -> bool:
         return self._target is not None and not self._held
+
+    def _serves(self) -> bool:
+        return self._usable() and self._good
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(None if self._held else self._target, self._generation, self._reason)
