@@ -72,7 +72,7 @@ def read(shown: Seen) -> Document:
 @pytest.mark.parametrize("shown, level, answer, title", [
     (HEALTHY, "good", "All is well", "ok: 3 of 3 Sentinels answer, 82 clients"),
     (FAILING, "bad", "1 of 2 tunnels without a master",
-     "degraded: 2 of 3 Sentinels answer, 41 clients, 12 of them held until there is one"),
+     "degraded: 2 of 3 Sentinels answer, 41 clients, 12 of them held"),
     (DOWN, "bad", "No tunnel has a master", "down: 0 of 3 Sentinels answer, 41 clients"),
     (seen(status(READER._replace(state="no_master"), OTHER)), "bad", "1 of 2 tunnels without a replica", "degraded: "),
     (seen(status(READER._replace(state="no_master"), LOST)), "bad", "No tunnel has a master or replica", "down: "),
@@ -115,9 +115,17 @@ def test_a_tunnel_with_all_its_numbers() -> None:
 def test_a_tunnel_without_a_master() -> None:
     """For how long, why, which was the last one, and how much of the last hour that was."""
     found = read(FAILING)
+    assert found.has("Tunnels with clients, new connections and traffic of the last 1h")
     for wanted in ("no master for 30s", "3 of 3 sentinels answer, failover in progress last master 10.0.0.22:6379",
                    "0 of 2 agree", "held 12", "1m 30s without a master in the last hour: red in the plots"):
         assert found.has(wanted), wanted
+
+
+def test_a_tunnel_that_serves_without_sentinels() -> None:
+    """It is up, but not green: its reason is shown, and that nobody confirms the master."""
+    found = read(seen(status(UP._replace(reason="0 of 3 sentinels answer", sentinels_agreeing=0), sentinels=())))
+    assert found.has("up, with a problem") and found.has("Sentinels none answers")
+    assert found.classes("article") == ["tunnel warn"]
 
 
 def test_a_tunnel_to_replicas() -> None:

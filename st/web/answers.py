@@ -5,6 +5,7 @@ import time
 import typing as t
 
 from st.ops.measures import Measures
+from st.ops.plain import plain
 from st.ops.status import UP, Finding, ProcessStatus, TunnelStatus
 from st.ops.usage import usage
 from st.switch import Switch
@@ -124,7 +125,7 @@ def _notices(views: Views) -> t.List[Finding]:
         found.append(Finding("shutting down: no new clients, open connections are drained", ""))
     stalled = _stalled(views)
     if stalled:
-        found.append(Finding(stalled, "kill -USR1 %d writes what each thread does to the log; then restart"
+        found.append(Finding(plain(stalled), "kill -USR1 %d writes what each thread does to the log; then restart"
                              % os.getpid()))
     if not views.reload_successful():
         found.append(Finding("the last reload was refused: the configuration from before it serves on",

@@ -4,7 +4,7 @@ import typing as t
 from st.ops.status import STARTING, UP, TunnelStatus
 from st.ops.tables import duration, size
 from st.web.markup import BAD, GOOD, WARN, facts, icon, moment_of, more, seconds_of, shown
-from st.web.plots import plot
+from st.web.plots import outages, plot
 from st.web.samples import Stretch, without_for
 
 _CARD = """<article class="tunnel %s" id="t%d"><div class="top"><h3>%s%s <span class="state">%s</span></h3>
@@ -22,13 +22,14 @@ class Card(t.NamedTuple):
     level: str
     answering: int  # Sentinels that answer
     hour: t.Sequence[Stretch]
+    span: float  # seconds that its plots show
 
 
 def level_of(tunnel: TunnelStatus, troubled: t.Container[str]) -> str:
     """Return how bad it is about a tunnel; `troubled` are the names of those with something wrong."""
     if tunnel.state != UP:
         return WARN if tunnel.state == STARTING else BAD
-    return WARN if tunnel.name in troubled else GOOD
+    return WARN if tunnel.reason or tunnel.name in troubled else GOOD
 
 
 def card(card: Card, now: float) -> str:
@@ -59,7 +60,7 @@ def _facts(card: Card, now: float) -> str:
         since = '%s <span class="soft">%s</span>' % (duration(now - tunnel.since), moment_of(tunnel.since, now))
     address = shown(tunnel.master or "-").replace(", ", "<br>")
     known = "last " if tunnel.master and tunnel.state != UP else ""
-    agree = "%d of %d agree" % (tunnel.sentinels_agreeing, card.answering)
+    agree = "%d of %d agree" % (tunnel.sentinels_agreeing, card.answering) if card.answering else "none answers"
     full = tunnel.clients >= tunnel.max_connections
     return facts((
         (known + tunnel.wanted, "<b>%s</b>" % address),
@@ -86,13 +87,13 @@ def _plots(card: Card) -> str:
                ("new", _rate(last.opened), "most %s" % _rate(max(opened)), opened),
                ("traffic", _speed(carried[-1]), "most %s" % _speed(max(carried)), carried))
     return '<div class="plots">%s</div>' % "".join(
-        _FIGURE % (name, now, most, plot("%s in the last hour: %s now, %s" % (name, now, most), hour, values))
+        _FIGURE % (name, now, most, plot("%s: %s now, %s" % (name, now, most), hour, values, card.span))
         for name, now, most, values in figures)
 
 
 def _lost(card: Card) -> str:
     """Return in words what is red in the plots."""
-    lost = sum(stretch.without for stretch in card.hour)
+    lost = outages(card.hour)
     text = '<p class="lost">%s without a %s in the last hour: red in the plots</p>'
     return text % (seconds_of(lost), card.tunnel.wanted) if lost else ""
 

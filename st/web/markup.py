@@ -25,8 +25,8 @@ def shown(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text of ours with text from outside in it; what stands in backticks is a command."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", shown(text))
+    """Return a text of ours, in which what comes from outside is plain already; in backticks stands a command."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def seconds_of(seconds: float) -> str:

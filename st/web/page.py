@@ -9,6 +9,7 @@ from st.ops.tables import duration
 from st.switch import Switch
 from st.web.cards import Card, card, level_of, state_words
 from st.web.markup import BAD, GOOD, WARN, icon, more, sentence, shown
+from st.web.plots import span_of
 from st.web.samples import Stretch
 from st.web.script import SCRIPT
 from st.web.style import STYLE
@@ -28,6 +29,7 @@ _PAGE = """<!DOCTYPE html>
 itself again every %(period)d s.</span></p><p>For programs: %(links)s</p></footer>
 <script>%(script)s</script></body></html>
 """
+_TUNNELS = '<h2>Tunnels <span class="soft">with clients, new connections and traffic of the last %s</span></h2>\n'
 
 
 class Seen(t.NamedTuple):
@@ -75,8 +77,9 @@ def _headline(seen: Seen) -> t.Tuple[str, str]:
 
 
 def _body(seen: Seen) -> str:
-    cards = _cards(seen)
-    return "".join((_banner(seen), _todo(seen), _index(cards), "<h2>Tunnels</h2>\n",
+    span = span_of(seen.hour.values())
+    cards = _cards(seen, span)
+    return "".join((_banner(seen), _todo(seen), _index(cards), _TUNNELS % duration(span),
                     "".join(card(each, seen.now) for each in cards),
                     "<h2>Sentinels</h2>\n", _sentinels(seen.status.sentinels),
                     "<h2>Switches</h2>\n<div class=\"panel\">", timeline(seen.switches, seen.now),
@@ -96,7 +99,7 @@ def _numbers(status: ProcessStatus) -> str:
     held = sum(each.held for each in status.tunnels)
     return "%s: %d of %d Sentinels answer, %d clients%s" % (
         status.state, sum(each.up for each in status.sentinels), len(status.sentinels),
-        sum(each.clients for each in status.tunnels), ", %d of them held until there is one" % held if held else "")
+        sum(each.clients for each in status.tunnels), ", %d of them held" % held if held else "")
 
 
 def _todo(seen: Seen) -> str:
@@ -116,11 +119,11 @@ def _item(found: Finding, level: str) -> str:
     return '<li class="%s">%s%s%s</li>\n' % (level, icon(level), sentence(found.what), step)
 
 
-def _cards(seen: Seen) -> t.List[Card]:
+def _cards(seen: Seen, span: float) -> t.List[Card]:
     """Return the tunnels, those with trouble first."""
     answering = sum(sentinel.up for sentinel in seen.status.sentinels)
     troubled = {found.tunnel for found in seen.status.findings()}
-    cards = [Card(number, each, level_of(each, troubled), answering, seen.hour.get(each.name, ()))
+    cards = [Card(number, each, level_of(each, troubled), answering, seen.hour.get(each.name, ()), span)
              for number, each in enumerate(seen.status.tunnels)]
     return sorted(cards, key=lambda each: (BAD, WARN, GOOD).index(each.level))
 

@@ -22,7 +22,9 @@ _SHAPE = """
 *{box-sizing:border-box}
 body{margin:0;font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",Arial,sans-serif}
 main,header,footer,#alarm.on{max-width:1240px;margin:0 auto;padding:0 16px}
-h1{font-size:26px;line-height:1.2;margin:0}h2{font-size:18px;margin:24px 0 8px}h3{font-size:17px;margin:0}
+h1{font-size:26px;line-height:1.2;margin:0}
+h2{font-size:18px;margin:24px 0 8px}h2 .soft{font-weight:400}
+h3{font-size:17px;margin:0}
 p{margin:4px 0}code{font:13px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;overflow-wrap:anywhere}
 a,summary{cursor:pointer}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip:rect(0 0 0 0)}
@@ -49,7 +51,7 @@ dt{font-size:12px}dd{margin:0;overflow-wrap:anywhere}
 .plots{display:flex;flex-wrap:wrap;align-items:flex-end;flex:1 1 480px;max-width:640px;margin:4px -6px 0}
 figure{flex:1 1 140px;margin:2px 6px 6px;min-width:0}
 figcaption{font-size:12px;display:flex;flex-wrap:wrap}figcaption b{margin:0 .4em}.lost{font-size:13px}
-.plot{display:block;width:100%;height:40px}
+.plot{display:block;width:100%;height:40px;border-bottom:1px solid}
 .line{stroke-width:1.5;vector-effect:non-scaling-stroke}
 details{margin:2px 0 4px}summary{font-size:13px;padding:3px 0}
 table{border-collapse:collapse;width:100%}
@@ -84,10 +86,11 @@ figcaption b,.process b{color:%(text)s}
 .banner.good{background:%(good_back)s}.banner.warn{background:%(warn_back)s}.banner.bad,#alarm.on{background:%(bad_back)s}
 #alarm.on{color:%(front)s}
 .todo li,.tunnel,.panel,button{background:%(card)s;color:%(text)s}
-.tunnel,.panel,button,th,td,.switches li{border-color:%(line)s}
+.tunnel,.panel,.plot,button,th,td,.switches li{border-color:%(line)s}
 .todo li{border-color:%(warn)s}.todo .bad{border-color:%(bad)s}
 .tunnel.good{border-left-color:%(good)s}.tunnel.warn{border-left-color:%(warn)s}.tunnel.bad{border-left-color:%(bad)s}
-.good .state,td.good{color:%(good)s}.warn .state,.unusual{color:%(warn)s}.bad .state,.why,.lost,td.bad{color:%(bad)s}
+.good .state,td.good{color:%(good)s}
+.warn .state,.warn .why,.unusual{color:%(warn)s}.bad .state,.bad .why,.lost,td.bad{color:%(bad)s}
 .line{stroke:%(plot)s;fill:%(area)s;fill-opacity:.6}.out{fill:%(out)s}.mark{fill:%(bad)s}
 .day{stroke:%(line)s}.now{stroke:%(plot)s}
 a:focus,summary:focus,button:focus{outline-color:%(focus)s}

@@ -87,7 +87,7 @@ def _mark(x: int, switches: t.Sequence[Switch]) -> str:
     more = " (%d switches within half an hour)" % len(switches) if len(switches) > 1 else ""
     title = "%s, gap %s%s" % (local_time(worst.at, "seconds"), seconds_of(worst.gap), more)
     return '<rect class="mark" x="%d" y="%d" width="%d" height="%d"><title>%s</title></rect>' % (
-        min(x, _WIDTH - _MARK), _HEIGHT - height, _MARK, height, title)
+        min(max(0, x - _MARK // 2), _WIDTH - _MARK), _HEIGHT - height, _MARK, height, title)
 
 
 def _row(switch: Switch, now: float) -> str:
