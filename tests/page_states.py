@@ -15,10 +15,10 @@ NOW = time.mktime((2026, 11, 22, 2, 13, 14, 0, 0, -1))  # local time, as what is
 EVIL = "<script>window.evil=1</script><img src=x onerror=window.evil=1>\"'&`\n\x1b]0;"
 
 UP = TUNNEL._replace(since=NOW - 7500)
-OTHER = CACHE._replace(since=NOW - 540000)
+OTHER = CACHE._replace(master_name="cache", since=NOW - 540000, clients=33)
 READER = UP._replace(name="sessions-ro", role="replica", listen="127.0.0.1:6389", epoch=None, refused={},
                      master="10.0.0.21:6379, 10.0.0.23:6379")
-LOST = UP._replace(state="no_master", held=12, sentinels_agreeing=0,
+LOST = UP._replace(state="no_master", clients=12, held=12, sentinels_agreeing=0,
                    reason="3 of 3 sentinels answer, failover in progress")
 SILENT = SENTINELS[1]._replace(up=False, events=False, latency=None, error="connection refused")
 SWITCHES = [switch(at=NOW - days * 86400, gap=gap, tunnel=name, old=Address("10.0.0.21", 6379))
@@ -31,37 +31,41 @@ def status(*tunnels: TunnelStatus, **changes: t.Any) -> ProcessStatus:
     return ProcessStatus("1.0.0", 2231, NOW - 540000, tunnels, SENTINELS)._replace(**changes)
 
 
-def hour(names: t.Iterable[str], out: t.Container[int] = ()) -> t.Dict[str, t.List[Stretch]]:
-    """Return a busy hour of these tunnels; `out` are the half minutes without a master, of all of them."""
-    samples, counts = Samples(), {name: Counts(40, 0, 0, 0, 0.0) for name in names}
+def hour(tunnels: t.Iterable[TunnelStatus], out: t.Container[int] = ()) -> t.Dict[str, t.List[Stretch]]:
+    """Return a busy hour of these tunnels; `out` are the half minutes without a master, of those that have none."""
+    now = list(tunnels)
+    samples, counts = Samples(), {each.name: Counts(40, 0, 0, 0, 0.0) for each in now}
     samples.add(Moment(0.0, counts))
     for half in range(120):
-        counts = {name: _next(counts[name], half, number, half in out) for number, name in enumerate(counts)}
+        counts = {each.name: _next(counts[each.name], half, each, half in out and each.state != "up") for each in now}
         moment = Moment(30.0 * (half + 1), counts)
         if half < 119:
             samples.add(moment)
     return samples.hour(moment)
 
 
-def _next(before: Counts, half: int, number: int, out: bool) -> Counts:
+def _next(before: Counts, half: int, tunnel: TunnelStatus, out: bool) -> Counts:
     if out:
-        return before._replace(clients=0, without=before.without + 30.0)
-    busy = 1.2 + math.sin(half / 17.0 + number) + (half * 7919 + number * 104729) % 13 / 30.0
-    return Counts(int(20 + 20 * busy), before.accepted + int(30 * busy), before.to_master + int(300000 * busy),
+        return before._replace(clients=tunnel.held, without=before.without + 30.0)
+    kind = len(tunnel.name)
+    busy = 1.2 + math.sin(half / 17.0 + kind) + (half * 7919 + kind * 104729) % 13 / 30.0
+    clients = tunnel.clients if half == 119 else int(20 + 20 * busy)
+    return Counts(clients, before.accepted + int(30 * busy), before.to_master + int(300000 * busy),
                   before.to_client + int(4000000 * busy), before.without)
 
 
 def seen(of: ProcessStatus, switches: t.Sequence[Switch] = tuple(SWITCHES), out: t.Container[int] = (),
          **changes: t.Any) -> Seen:
     """Return what a page shows of a status, with an hour for each of its tunnels, and with changes."""
-    made = Seen(NOW, "app-7.example", of, (), hour([each.name for each in of.tunnels], out), switches)
+    made = Seen(NOW, "app-7.example", of, (), hour(of.tunnels, out), switches)
     return made._replace(**changes)
 
 
 HEALTHY = seen(status(UP, OTHER, READER))
 FAILING = seen(status(LOST, OTHER._replace(sentinels_agreeing=1), sentinels=(SENTINELS[0], SILENT, SENTINELS[2])),
                out=(40, 41, 119))
-DOWN = seen(status(*(each._replace(state="no_master", sentinels_agreeing=0, reason="no sentinel answers in time")
+DOWN = seen(status(*(each._replace(state="no_master", sentinels_agreeing=0, clients=9, held=9,
+                                   reason="no sentinel answers in time")
                      for each in (UP, OTHER)),
                    sentinels=tuple(each._replace(up=False, events=False, latency=None, error="timed out")
                                    for each in SENTINELS)), out=range(100, 120))

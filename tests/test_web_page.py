@@ -70,10 +70,10 @@ def read(shown: Seen) -> Document:
 
 
 @pytest.mark.parametrize("shown, level, answer, title", [
-    (HEALTHY, "good", "All is well", "ok: 3 of 3 Sentinels answer, 82 clients"),
+    (HEALTHY, "good", "All is well", "ok: 3 of 3 Sentinels answer, 115 clients"),
     (FAILING, "bad", "1 of 2 tunnels without a master",
-     "degraded: 2 of 3 Sentinels answer, 41 clients, 12 of them held"),
-    (DOWN, "bad", "No tunnel has a master", "down: 0 of 3 Sentinels answer, 41 clients"),
+     "degraded: 2 of 3 Sentinels answer, 45 clients, 12 of them held"),
+    (DOWN, "bad", "No tunnel has a master", "down: 0 of 3 Sentinels answer, 18 clients, 18 of them held"),
     (seen(status(READER._replace(state="no_master"), OTHER)), "bad", "1 of 2 tunnels without a replica", "degraded: "),
     (seen(status(READER._replace(state="no_master"), LOST)), "bad", "No tunnel has a master or replica", "down: "),
     (seen(status(STARTING, sentinels=(UNASKED,))), "warn", "Starting", "down: 0 of 1 Sentinels answer"),
@@ -106,7 +106,7 @@ def test_a_tunnel_with_all_its_numbers() -> None:
     found = read(seen(status(UP)))
     text = " ".join(found.texts)
     assert ("sessions up at 127.0.0.1:6379 master 10.0.0.22:6379 since 2h 5m 00:08:14 epoch 7 Sentinels 3 of 3 agree "
-            "clients 41 of 480 held 0 clients ") in text
+            "clients 41 of 480 held 0 clients 41 most ") in text
     assert re.search(r"clients [0-9]+ most [0-9]+ new [0-9.]+/s most [0-9.]+/s traffic [0-9]+ kB/s most", text)
     assert found.has("refused no_master 3") and found.has("closed switch 41")
     assert found.has("connections accepted 51234") and not found.has("in the last hour: red")
@@ -115,7 +115,7 @@ def test_a_tunnel_with_all_its_numbers() -> None:
 def test_a_tunnel_without_a_master() -> None:
     """For how long, why, which was the last one, and how much of the last hour that was."""
     found = read(FAILING)
-    assert found.has("Tunnels with clients, new connections and traffic of the last 1h")
+    assert found.has("Tunnels with clients, new connections and traffic of the last hour")
     for wanted in ("no master for 30s", "3 of 3 sentinels answer, failover in progress last master 10.0.0.22:6379",
                    "0 of 2 agree", "held 12", "1m 30s without a master in the last hour: red in the plots"):
         assert found.has(wanted), wanted

@@ -10,7 +10,7 @@ from st.switch import Switch
 from st.web.cards import Card, card, level_of, state_words
 from st.web.markup import BAD, GOOD, WARN, icon, more, sentence, shown
 from st.web.plots import span_of
-from st.web.samples import Stretch
+from st.web.samples import HOUR, Stretch
 from st.web.script import SCRIPT
 from st.web.style import STYLE
 from st.web.timeline import newest, timeline
@@ -79,7 +79,7 @@ def _headline(seen: Seen) -> t.Tuple[str, str]:
 def _body(seen: Seen) -> str:
     span = span_of(seen.hour.values())
     cards = _cards(seen, span)
-    return "".join((_banner(seen), _todo(seen), _index(cards), _TUNNELS % duration(span),
+    return "".join((_banner(seen), _todo(seen), _index(cards), _TUNNELS % ("hour" if span == HOUR else duration(span)),
                     "".join(card(each, seen.now) for each in cards),
                     "<h2>Sentinels</h2>\n", _sentinels(seen.status.sentinels),
                     "<h2>Switches</h2>\n<div class=\"panel\">", timeline(seen.switches, seen.now),

@@ -56,7 +56,7 @@ figcaption{font-size:12px;display:flex;flex-wrap:wrap}figcaption b{margin:0 .4em
 details{margin:2px 0 4px}summary{font-size:13px;padding:3px 0}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid;vertical-align:top}
-td:first-child,td:nth-child(2){overflow-wrap:anywhere}
+td:first-child,td:nth-child(2){overflow-wrap:anywhere}td:first-child{min-width:9.5em}
 th{font-size:12px;font-weight:400}
 .panel{padding:10px 14px;border:1px solid;border-radius:6px}
 .lane{display:flex;align-items:center;margin:3px 0}

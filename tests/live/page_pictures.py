@@ -1,7 +1,7 @@
 """Pictures of the status page, to be looked at: python -m tests.live.page_pictures DIRECTORY.
 
 Each state, light and dark, on a screen and on a phone. Those in docs/ are two of them, with fewer colours:
-convert FILE.png -colors 64 PNG8:docs/FILE.png
+pngquant --strip --speed 1 96 --output docs/status-page-failing.png status-page-failing-wide-light.png
 """
 import os
 import sys
