@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 
-from st.web.plots import HEIGHT, WIDTH, outages, plot, span_of
+from st.web.plots import HEIGHT, WIDTH, canvas, outages, plot, span_of
 from st.web.samples import HOUR, Stretch
 from st.web.timeline import DAYS, LANES, LISTED, last_days, newest, timeline
 from tests.page_states import NOW, SWITCHES
@@ -23,7 +23,7 @@ def stretches(*values: float, without: t.Sequence[int] = ()) -> t.List[Stretch]:
 
 def drawn(*values: float, without: t.Sequence[int] = ()) -> str:
     """Return the plot of values."""
-    return plot("label", stretches(*values, without=without), values)
+    return plot("label", canvas(stretches(*values, without=without)), values)
 
 
 def path(svg: str) -> str:
@@ -37,7 +37,7 @@ def test_steps_from_the_ground_to_the_greatest_value() -> None:
     low = HEIGHT - 1
     assert path(drawn(0, 2, 2, 1)) == "M232 %dV%dH234V1H238V%dH240V%d" % (HEIGHT, low, 1 + (HEIGHT - 2) // 2, HEIGHT)
     assert path(drawn(0, 0)) == "M236 %dV%dH240V%d" % (HEIGHT, low, HEIGHT)
-    assert path(plot("label", [], [])) == ""
+    assert path(plot("label", canvas([]), [])) == ""
 
 
 def test_all_of_an_hour_fits() -> None:
@@ -45,21 +45,20 @@ def test_all_of_an_hour_fits() -> None:
     numbers = [int(number) for number in re.findall("[0-9]+", path(drawn(*[each % 7 for each in range(120)])))]
     assert numbers[0] == 0 and max(numbers) == WIDTH
     early = [Stretch(2 * HOUR, 0, 0, 1, 0, 0, 0)]
-    assert path(plot("label", early, [1])) == "M0 %dV1H%dV%d" % (HEIGHT, WIDTH, HEIGHT)
+    assert path(plot("label", canvas(early), [1])) == "M0 %dV1H%dV%d" % (HEIGHT, WIDTH, HEIGHT)
 
 
 def test_a_young_process_has_short_plots() -> None:
     """Ten minutes, as long as that holds all that is known of every tunnel: an hour would be empty."""
     young, old = stretches(*[1] * 20), stretches(*[1] * 21)
     assert [span_of([]), span_of([[]]), span_of([young, []]), span_of([young, old])] == [600, 600, 600, HOUR]
-    assert path(plot("label", young, [1.0] * 20, 600)) == "M0 %dV1H%dV%d" % (HEIGHT, WIDTH, HEIGHT)
+    assert path(plot("label", canvas(young, 600), [1.0] * 20)) == "M0 %dV1H%dV%d" % (HEIGHT, WIDTH, HEIGHT)
 
 
 def test_an_outage_is_marked_however_short() -> None:
     """Two seconds of half a minute; neighbours are one bar; the moment that any start takes is none."""
     assert outages(stretches(1, 1, 1, without=(0, 2))) == 4.0
-    assert outages([Stretch(30, 0, 0, 0, 0, 0, 0.3)]) == 0 and "out" not in plot(
-        "label", [Stretch(30, 0, 0, 0, 0, 0, 0.3)], [0])
+    assert outages([Stretch(30, 0, 0, 0, 0, 0, 0.3)]) == 0 == len(canvas([Stretch(30, 0, 0, 0, 0, 0, 0.3)]).bars)
     found = re.findall('class="out" x="([0-9]+)" y="0" width="([0-9]+)"', drawn(1, 1, 1, 1, 1, without=(0, 2, 3)))
     assert found == [("230", "2"), ("234", "4")]
     assert "out" not in drawn(1, 1)

@@ -4,7 +4,7 @@ import typing as t
 from st.ops.status import STARTING, UP, TunnelStatus
 from st.ops.tables import duration, size
 from st.web.markup import BAD, GOOD, WARN, facts, icon, moment_of, more, seconds_of, shown
-from st.web.plots import outages, plot
+from st.web.plots import canvas, outages, plot
 from st.web.samples import Stretch, without_for
 
 _CARD = """<article class="tunnel %s" id="t%d"><div class="top"><h3>%s%s <span class="state">%s</span></h3>
@@ -83,11 +83,12 @@ def _plots(card: Card) -> str:
     last, opened = hour[-1], [stretch.opened for stretch in hour]
     carried = [stretch.to_master + stretch.to_client for stretch in hour]
     clients = [float(stretch.clients) for stretch in hour]
+    on = canvas(hour, card.span)
     figures = (("clients", "%d" % last.clients, "most %d" % max(clients), clients),
                ("new", _rate(last.opened), "most %s" % _rate(max(opened)), opened),
                ("traffic", _speed(carried[-1]), "most %s" % _speed(max(carried)), carried))
     return '<div class="plots">%s</div>' % "".join(
-        _FIGURE % (name, now, most, plot("%s: %s now, %s" % (name, now, most), hour, values, card.span))
+        _FIGURE % (name, now, most, plot("%s: %s now, %s" % (name, now, most), on, values))
         for name, now, most, values in figures)
 
 

@@ -8,6 +8,14 @@ HEIGHT = 32
 SHORT = 600.0  # seconds: what is shown as long as not more is known
 SHOWN = 0.5  # seconds without a master in a sample that are worth a mark; in the first one there are always some
 
+
+class Canvas(t.NamedTuple):
+    """What the plots of one tunnel share: where each stretch begins and ends, and bars for times without a master."""
+
+    edges: t.Sequence[t.Tuple[int, int]]
+    bars: str
+
+
 _SVG = ('<svg class="plot" viewBox="0 0 %d %d" preserveAspectRatio="none" role="img" aria-label="%s">%s'
         '<path class="line" d="%s"/></svg>')
 
@@ -17,11 +25,16 @@ def span_of(hours: t.Iterable[t.Sequence[Stretch]]) -> float:
     return HOUR if any(hour and hour[0].begin > SHORT for hour in hours) else SHORT
 
 
-def plot(label: str, hour: t.Sequence[Stretch], values: t.Sequence[float], span: float = HOUR) -> str:
+def canvas(hour: t.Sequence[Stretch], span: float = HOUR) -> Canvas:
+    """Return what plots of these stretches are drawn on."""
+    return Canvas([(_x(stretch.begin, span), _x(stretch.end, span)) for stretch in hour], _bars(hour, span))
+
+
+def plot(label: str, on: Canvas, values: t.Sequence[float]) -> str:
     """Return a plot of a value for each stretch; `label`, as HTML, says in words what is in it."""
-    top = max(values, default=0.0) or 1.0
-    steps = [(_x(stretch.begin, span), _x(stretch.end, span), _y(value / top)) for stretch, value in zip(hour, values)]
-    return _SVG % (WIDTH, HEIGHT, label, _outages(hour, span), _line(steps))
+    scale = (HEIGHT - 2) / (max(values, default=0.0) or 1.0)  # a pixel of the line stays visible at both ends
+    return _SVG % (WIDTH, HEIGHT, label, on.bars, _line(on.edges, [HEIGHT - 1 - int(round(value * scale))
+                                                                   for value in values]))
 
 
 def outages(hour: t.Iterable[Stretch]) -> float:
@@ -33,23 +46,19 @@ def _x(ago: float, span: float) -> int:
     return max(0, WIDTH - int(round(ago * WIDTH / span)))
 
 
-def _y(share: float) -> int:
-    return 1 + int(round((HEIGHT - 2) * (1.0 - share)))  # a pixel of the line stays visible at both ends
-
-
-def _line(steps: t.Sequence[t.Tuple[int, int, int]]) -> str:
+def _line(edges: t.Sequence[t.Tuple[int, int]], heights: t.Sequence[int]) -> str:
     """Return a path in steps, from the ground and back to it; a step as high as the one before costs no bytes."""
-    path, height, end = "", -1, 0
-    for start, stop, y in steps:
-        if not path:
-            path = "M%d %dV%d" % (start, HEIGHT, y)
-        elif y != height:
-            path += "H%dV%d" % (start, y)
-        height, end = y, stop
-    return path + ("H%dV%d" % (end, HEIGHT) if path else "")
+    if not edges:
+        return ""
+    before, path = heights[0], ["M%d %dV%d" % (edges[0][0], HEIGHT, heights[0])]
+    for (start, _), y in zip(edges, heights):
+        if y != before:
+            path.append("H%dV%d" % (start, y))
+            before = y
+    return "".join(path) + "H%dV%d" % (edges[-1][1], HEIGHT)
 
 
-def _outages(hour: t.Sequence[Stretch], span: float) -> str:
+def _bars(hour: t.Sequence[Stretch], span: float) -> str:
     """Return a bar for each time in which there was a stretch without a usable master, in part or all of it."""
     bars: t.List[t.List[int]] = []
     for stretch in hour:
