@@ -77,8 +77,8 @@ def read(shown: Seen) -> Document:
     (seen(status(READER._replace(state="no_master"), OTHER)), "bad", "1 of 2 tunnels without a replica", "degraded: "),
     (seen(status(READER._replace(state="no_master"), LOST)), "bad", "No tunnel has a master or replica", "down: "),
     (seen(status(STARTING, sentinels=(UNASKED,))), "warn", "Starting", "down: 0 of 1 Sentinels answer"),
-    (seen(status(UP, OTHER._replace(sentinels_agreeing=1))), "warn", "Clients are served, but look below", "degraded"),
-    (seen(status(UP), notices=[Finding("a notice", "")]), "warn", "Clients are served, but look below", "ok: "),
+    (seen(status(UP, OTHER._replace(sentinels_agreeing=1))), "warn", "Needs a look", "degraded"),
+    (seen(status(UP), notices=[Finding("a notice", "")]), "warn", "Needs a look", "ok: "),
     (seen(status()), "bad", "No tunnel", "down: 3 of 3"),
 ])
 def test_the_answer_comes_first(shown: Seen, level: str, answer: str, title: str) -> None:
