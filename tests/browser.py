@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import typing as t
@@ -113,7 +114,7 @@ def browser(*arguments: str, **preferences: t.Any) -> t.Iterator[Browser]:
                    "args": ARGUMENTS + list(arguments) + ["--user-data-dir=" + os.path.join(directory, "profile")]}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         driver = subprocess.Popen([str(DRIVER), "--port=%d" % port], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                                   env=dict(os.environ, HOME=directory, TMPDIR=directory))
         try:
             wait_until(lambda: _is_ready(port), "chromedriver is ready")
@@ -124,8 +125,9 @@ def browser(*arguments: str, **preferences: t.Any) -> t.Iterator[Browser]:
             finally:
                 started.close()
         finally:
-            driver.terminate()
-            driver.wait(20 * FACTOR)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)  # the browser too, should it not have ended
+            driver.wait()
 
 
 def _is_ready(port: int) -> bool:

@@ -77,8 +77,8 @@ def read(shown: Seen) -> Document:
     (seen(status(READER._replace(state="no_master"), OTHER)), "bad", "1 of 2 tunnels without a replica", "degraded: "),
     (seen(status(READER._replace(state="no_master"), LOST)), "bad", "No tunnel has a master or replica", "down: "),
     (seen(status(STARTING, sentinels=(UNASKED,))), "warn", "Starting", "down: 0 of 1 Sentinels answer"),
-    (seen(status(UP, OTHER._replace(sentinels_agreeing=1))), "warn", "Clients are served, but look below", "degraded"),
-    (seen(status(UP), notices=[Finding("a notice", "")]), "warn", "Clients are served, but look below", "ok: "),
+    (seen(status(UP, OTHER._replace(sentinels_agreeing=1))), "warn", "Needs a look", "degraded"),
+    (seen(status(UP), notices=[Finding("a notice", "")]), "warn", "Needs a look", "ok: "),
     (seen(status()), "bad", "No tunnel", "down: 3 of 3"),
 ])
 def test_the_answer_comes_first(shown: Seen, level: str, answer: str, title: str) -> None:
@@ -116,6 +116,7 @@ def test_a_tunnel_without_a_master() -> None:
     """For how long, why, which was the last one, and how much of the last hour that was."""
     found = read(FAILING)
     assert found.has("Tunnels with clients, new connections and traffic of the last hour")
+    assert '<b class="unusual">12</b>' in page(FAILING, []) and "unusual" not in page(HEALTHY, []).partition("<main")[2]
     for wanted in ("no master for 30s", "3 of 3 sentinels answer, failover in progress last master 10.0.0.22:6379",
                    "0 of 2 agree", "held 12", "1m 30s without a master in the last hour: red in the plots"):
         assert found.has(wanted), wanted
@@ -138,6 +139,13 @@ def test_trouble_stands_first() -> None:
     """Then those with a smaller one, and the others as they are configured."""
     found = read(seen(status(UP, OTHER._replace(sentinels_agreeing=1), READER, LOST._replace(name="z"))))
     assert found.classes("article") == ["tunnel bad", "tunnel warn", "tunnel good", "tunnel good"]
+
+
+def test_a_tunnel_that_starts() -> None:
+    """It is not red: in the first moments nothing is wrong."""
+    found = read(seen(status(STARTING, sentinels=(UNASKED,)), hour={}))
+    assert found.classes("article") == ["tunnel warn"]
+    assert found.has("sessions starting at 127.0.0.1:6379 master - since - epoch -")
 
 
 def test_sentinels() -> None:

@@ -118,6 +118,7 @@ def test_clients_and_scrapes_side_by_side(world: World, tmp_path: pathlib.Path) 
                 thread.join(30 * FACTOR)
         assert faults == [] and value(get(http, "/metrics").body, "sentinel_tunnel_switches_total",
                                       tunnel="mymaster") == 4
+        wait_until(lambda: "mymaster: 4 switches in the last 7 days" in get(http, "/").body, "the page shows them")
         assert program.end() == 0 and "Traceback" not in program.log
 
 

@@ -72,7 +72,7 @@ def _headline(seen: Seen) -> t.Tuple[str, str]:
     if any(each.state == STARTING for each in tunnels):
         return "Starting", WARN
     if seen.notices or seen.status.state != OK:
-        return "Clients are served, but look below", WARN
+        return "Needs a look", WARN
     return "All is well", GOOD
 
 

@@ -7,9 +7,10 @@ to copy it. Without an answer the page says how old it is: numbers that stand st
 SCRIPT = """
 (function () {
   "use strict";
-  var PERIOD = 5000, PATIENCE = 10000, paused = false, last = new Date(), failed = false, asking = false, timer;
+  var PERIOD = 5000, PATIENCE = 10000, RUNNING = "Refreshes itself every 5 s.";
+  var paused = false, failed = false, asking = false, last = new Date(), timer;
   var get = function (id) { return document.getElementById(id); };
-  var button = get("pause"), alarm = get("alarm"), said = get("said");
+  var button = get("pause"), alarm = get("alarm"), said = get("said"), how = get("how");
 
   function say(where, text) { if (where.textContent !== text) { where.textContent = text; } }
 
@@ -18,7 +19,7 @@ SCRIPT = """
   function tellAge() {
     var age = Math.round((new Date() - last) / 1000), text = "";
     if (failed) {
-      text = "No answer since " + clock(last) + ", " + age + " s: what is shown here is old. " +
+      text = "No good answer since " + clock(last) + ", " + age + " s: what is shown here is old. " +
         "Does the process still run? See: sentinel-tunnel status";
     }
     say(alarm, text);
@@ -57,7 +58,12 @@ SCRIPT = """
       return;
     }
     last = new Date();
-    if (!window.getSelection || window.getSelection().isCollapsed !== false) { exchange(fresh); }
+    if (window.getSelection && window.getSelection().isCollapsed === false) {
+      say(how, "Waits while text is selected.");
+      return;
+    }
+    exchange(fresh);
+    say(how, RUNNING);
   }
 
   function look() {
@@ -84,9 +90,9 @@ SCRIPT = """
   button.onclick = function () {
     paused = !paused;
     say(button, paused ? "Go on refreshing" : "Pause refreshing");
-    say(get("how"), paused ? "Paused at " + clock(last) + "." : "Refreshes itself every 5 s.");
+    say(how, paused ? "Paused at " + clock(last) + "." : RUNNING);
   };
-  say(get("how"), "Refreshes itself every 5 s.");
+  say(how, RUNNING);
   button.hidden = false;
   window.setInterval(tellAge, 1000);
   document.addEventListener("visibilitychange", look);  // browsers let hidden pages wait: who comes back sees it anew

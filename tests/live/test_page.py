@@ -122,15 +122,17 @@ def test_a_refresh_keeps_what_the_reader_does(chromium: Browser) -> None:
 def test_nothing_moves_under_a_selection_or_a_pause(chromium: Browser) -> None:
     """Who is about to copy an address, or has asked for quiet, keeps what is there; then it goes on."""
     with opened(chromium, HEALTHY) as shown:
-        for stop, go_on in (("getSelection().selectAllChildren(document.querySelector('h3'))",
-                             "getSelection().removeAllRanges()"),
-                            ("document.getElementById('pause').click()", "document.getElementById('pause').click()")):
+        press = "document.getElementById('pause').click()"
+        for stop, said, go_on in (("getSelection().selectAllChildren(document.querySelector('h3'))",
+                                   "Waits while text is selected", "getSelection().removeAllRanges()"),
+                                  (press, "Paused at ", press)):
             chromium.run(stop)
             shown.now = DOWN
             answered = chromium.run("return performance.getEntriesByType('resource').length")
             chromium.run(LOOK_NOW)
             wait_until(lambda: chromium.run("return performance.getEntriesByType('resource').length") > answered,
                        "the page has asked")
+            wait_until(lambda: said in chromium.text("#how"), "the page says why it stands still")
             assert chromium.text("h1") == "All is well"
             chromium.run(go_on)
             chromium.run(LOOK_NOW)
@@ -148,7 +150,7 @@ def test_a_process_that_is_gone(chromium: Browser) -> None:
         assert chromium.text("#alarm") == ""
         server.stop(Deadline(20 * FACTOR))
         chromium.run(LOOK_NOW)
-        wait_until(lambda: "No answer since" in chromium.text("#alarm"), "the page says that it is old")
+        wait_until(lambda: "No good answer since" in chromium.text("#alarm"), "the page says that it is old")
         again = WebServer(server.address, views())
         again.start()
         try:
