@@ -12,6 +12,7 @@ from st.deadline import Deadline
 from st.errors import LocalError
 from st.workers.pool import Workers
 from tests.fakes import FakeRedis, read_all
+from tests.proc import stat_fields
 from tests.programs import is_alive
 from tests.tunnels import OneTunnel, ask, command, silent_for, until_ended
 from tests.waiting import FACTOR, wait_until
@@ -91,6 +92,7 @@ def test_a_hung_worker_keeps_no_client_on_a_stale_master(fake_redis: MakeRedis, 
         assert ask(first, "PING") == ask(second, "PING") == b"+PONG\r\n"
         for pid in pids(workers):
             os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: all(stat_fields(pid)[0] == "T" for pid in pids(workers)), "they have stopped")
         try:
             first.sendall(command("SET", "k", "stale"))
             assert tunnel.switch(new) == 2
