@@ -18,7 +18,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes, or the making of it, is no fault.
 hypothesis.settings.register_profile("patient", deadline=None,
                                      suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("patient")
+# A few examples each where the whole suite runs on one Python after the other.
+hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("patient"), max_examples=20)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "patient"))
 
 SECONDS_TO_GO = 5  # for threads and descriptors that are on their way out when a test ends
 
