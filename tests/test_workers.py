@@ -46,7 +46,7 @@ def test_each_gets_its_share(fake_redis: MakeRedis, workers: Workers) -> None:
         for client in clients:
             client.close()
         wait_until(lambda: [each.connections for each in workers.measures()] == [0, 0], "all have ended")
-        assert tunnel.closed("client") == 6
+        wait_until(lambda: tunnel.closed("client") == 6, "and are counted")
 
 
 def test_many_bytes_with_an_end_in_the_middle(fake_redis: MakeRedis, workers: Workers) -> None:

@@ -71,15 +71,16 @@ def _begin(channel: socket.socket, slots: Slots, message: Message) -> None:
 
 def _carry(channel: socket.socket, slots: Slots, message: Message, sockets: t.Sequence[socket.socket]) -> None:
     client, master = sockets
+    for sock in sockets:
+        sock.setblocking(False)
+    relay = SharedRelay(client, master, lambda: send(channel, Message(READONLY, message.number)), _convoy)
+    relay.share(slots.of(message.number))
     try:
-        for sock in sockets:
-            sock.setblocking(False)
-        relay = SharedRelay(client, master, lambda: send(channel, Message(READONLY, message.number)), _convoy)
-        relay.share(slots.of(message.number))
         _end(channel, message.number, sockets, ENDED, relay.run(message.data))
-        relay.closed()
     except Exception:
         _end(channel, message.number, sockets, FAILED, traceback.format_exc())
+    finally:
+        relay.closed()
 
 
 def _end(channel: socket.socket, number: int, sockets: t.Sequence[socket.socket], kind: bytes, text: str) -> None:
