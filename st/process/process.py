@@ -166,10 +166,8 @@ class Process:
             self._systemd.tick(time.monotonic(), self._app.stalled(STALLED))
 
     def _reload_by_signal(self) -> None:
-        try:
+        with contextlib.suppress(Exception):  # told in the log; whatever it was, the tunnels serve on
             self.reload()
-        except Exception:
-            pass  # told in the log; whatever it was, the tunnels serve on
 
     def reload(self) -> t.List[str]:
         """Change to the configuration as it is now and return what changed; raise with nothing changed."""
