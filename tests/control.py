@@ -38,8 +38,20 @@ class Steered(t.NamedTuple):
         """Return a connected client on which nothing takes longer than 20 seconds."""
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(20 * FACTOR)
-        sock.connect(self.path)
+        try:
+            sock.connect(self.path)
+        except OSError:
+            sock.close()
+            raise
         return sock
+
+    def reachable(self) -> bool:
+        """Tell whether somebody listens: a file is there a moment before."""
+        try:
+            self.connect().close()
+        except OSError:
+            return False
+        return True
 
     def ask(self, request: bytes) -> bytes:
         """Send bytes and the end of them, and return all that comes back."""

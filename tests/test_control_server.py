@@ -249,7 +249,7 @@ def test_the_end_removes_no_successors_socket(path: str) -> None:
 def test_a_removed_socket_is_made_again(control: Steered) -> None:
     """A cleaner, or somebody's `rm -rf`, leaves no process that cannot be reached; the end removes it as ever."""
     shutil.rmtree(os.path.dirname(control.path))
-    wait_until(lambda: os.path.exists(control.path), "the socket is there again")
+    wait_until(control.reachable, "the socket is there again")
     assert stat.S_IMODE(os.stat(control.path).st_mode) == 0o600
     assert control.ask(b"PING\r\n") == b"+PONG\r\n"
     control.server.stop(Deadline(20 * FACTOR))

@@ -196,3 +196,5 @@ def test_the_interval_of_a_cut_does_not_stay() -> None:
         assert sys.getswitchinterval() != interval
         registry.forget_cuts()
         assert sys.getswitchinterval() == interval
+        registry._sweeps.running, registry._sweeps.interval = 1, interval  # a child would not come to the end
+    assert sys.getswitchinterval() == interval

@@ -1,6 +1,7 @@
 """How many clients this host lets us serve: file descriptors, and threads as one is needed for each client."""
 import os
 import resource
+import threading
 import typing as t
 
 from st.event import Event
@@ -34,6 +35,13 @@ def _set_descriptor_limit(soft: int, hard: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     except (ValueError, OSError):
         pass  # above fs.nr_open, or forbidden by a sandbox: what we have must do, and the line at the start tells it
+
+
+def prepare_thread_ends() -> None:
+    """Let the C library load what it needs to end a thread; without a descriptor for it, it would end the process."""
+    thread = threading.Thread(target=int)
+    thread.start()
+    thread.join()
 
 
 def thread_limit() -> t.Optional[int]:

@@ -9,7 +9,7 @@ from st.app.room import room_for
 from st.config import Loaded, Settings
 from st.errors import SentinelTunnelError
 from st.event import Event
-from st.ops.limits import raise_descriptor_limit, room_event, thread_limit
+from st.ops.limits import prepare_thread_ends, raise_descriptor_limit, room_event, thread_limit
 from st.ops.lock import locked
 from st.ops.logs import configure
 from st.ops.passed import take_passed
@@ -35,6 +35,7 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
     where = places(settings, loaded.source, os.environ)
     optional = ready is None and not where.chosen & {"control", "lock"}  # such as in a container that is read-only
     threading.stack_size(STACK)
+    prepare_thread_ends()
     descriptors, threads = raise_descriptor_limit(), thread_limit()
     with locked(where.lock, optional) as (lock, doubt), Signals() as signals, \
             configure(settings.log_level, settings.log_format, settings.log_file, syslog_of(settings)) as log:

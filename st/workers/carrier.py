@@ -6,6 +6,7 @@ import threading
 import traceback
 import typing as t
 
+from st.ops.limits import prepare_thread_ends
 from st.tunnel.convoy import Convoy
 from st.tunnel.relay import Flow, Relay
 from st.workers.channel import CARRY, ENDED, FAILED, PING, PONG, READONLY, Message, receive, send
@@ -93,6 +94,7 @@ def _end(channel: socket.socket, number: int, sockets: t.Sequence[socket.socket]
 def run(channel_number: str, memory_number: str) -> None:
     """Serve on the descriptors with these numbers; the top of the process."""
     threading.stack_size(STACK)
+    prepare_thread_ends()
     slots = Slots(int(memory_number))
     os.close(int(memory_number))
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=int(channel_number))
