@@ -95,6 +95,7 @@ if True:
             tunnel.start()
             print(tunnel.port != port, ping(tunnel.port), other.status()["state"], ping(tunnel.port))
             tunnel.stop()
+            until(lambda: not sockets())
             print(sockets())
         os.waitpid(fork(child), 0)
         print(tunnel.port == port, ping(port), ping(other.port))

@@ -209,7 +209,7 @@ def test_stop_gives_it_a_moment_and_then_kills(hooks: Hooks, tmp_path: pathlib.P
     wait_until(lambda: read(path), "it runs")
     hook.stop()
     assert "killed, since sentinel-tunnel stops" in str(caplog.records[0].msg)
-    assert all(is_gone(pid) for pid in map(int, read(path).split()))
+    wait_until(lambda: all(is_gone(pid) for pid in map(int, read(path).split())), "the kernel has ended them")
     assert "on_failover" not in [thread.name for thread in threading.enumerate()]
 
 
