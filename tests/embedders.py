@@ -37,7 +37,7 @@ def run_embedder(deployment: AnyDeployment, source: str, *options: str) -> "subp
     program = HEAD % (20 * FACTOR, 20 * FACTOR) + textwrap.dedent(source)
     seeds = ["%s:%d" % seed for seed in deployment.seeds]
     return subprocess.run([sys.executable, *options, "-c", program, deployment.name, *seeds], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300 * FACTOR,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=150 * FACTOR,
                           env=dict(os.environ, PYTHONPATH=ROOT))
 
 

@@ -151,16 +151,18 @@ if True:
     other.start()
     def now():
         return threading.enumerate(), sorted(os.listdir("/proc/self/fd"))
-    before = now()
+    before, children = now(), []
     for number in range(100):
         tunnel.start()
         if number % 20 == 0:
-            fork(lambda: os.read(reading, 1))
+            children.append(fork(lambda: os.read(reading, 1)))
             ping(tunnel.port)
         tunnel.stop()
         assert now() == before, (now(), before)
-    os.write(writing, b"x" * 5)
     over.set()
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     print(tunnel.status()["state"])
     """)
     assert said == ["down"]
