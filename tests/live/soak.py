@@ -19,6 +19,7 @@ import urllib.request
 import hiredis
 
 from st.address import Address
+from st.tunnel.hands import PATIENCE
 from tests.live.bed import Bed
 from tests.live.clients import Repeated
 from tests.live.node import HOST, free_port
@@ -224,10 +225,11 @@ class Soak:
         wait_until(lambda: not any(tunnel["clients"] for tunnel in self._status()["tunnels"]), "all clients are gone")
         wait_until(lambda: self._status()["state"] == "ok", "all is well", 90)
         sizes: t.List[Size] = []
+        without_work = time.monotonic() + 3 * PATIENCE  # by then no thread waits for another client
 
         def steady() -> bool:
             sizes.append(size(self._kept.pid))
-            return len(sizes) > 5 and len({each[:2] for each in sizes[-5:]}) == 1
+            return time.monotonic() > without_work and len({each[:2] for each in sizes[-5:]}) == 1
 
         wait_until(steady, "threads and descriptors stay as they are")
         self._say("without clients: " + self._shown(sizes[-1]))
