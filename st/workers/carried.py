@@ -7,7 +7,7 @@ from st.tunnel.turns import Turn, Turns
 from st.workers.channel import CARRY, Message
 from st.workers.slots import ASKED, TO_CLIENT, TO_MASTER
 
-FAILED = "error"  # who ended a connection that the worker could not carry on
+ERROR = "error"  # who ended a connection that the worker could not carry on
 
 
 class Progress:
@@ -44,7 +44,7 @@ class Carried:
         self._sockets = sockets
         self._turns = turns
         self._turn = Turn()
-        self._who = FAILED
+        self._who = ERROR
         self._look_at(slot)
 
     def run(self, first_reply: bytes = b"") -> str:

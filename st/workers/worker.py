@@ -13,8 +13,7 @@ from st.deadline import Deadline
 from st.event import Event
 from st.ops.measures import WorkerMeasures
 from st.ops.usage import usage_of
-from st.workers.carried import FAILED as WITH_ERROR
-from st.workers.carried import Carried
+from st.workers.carried import ERROR, Carried
 from st.workers.channel import ENDED, FAILED, PING, READONLY, Message, pair, receive, send
 
 logger = logging.getLogger(__name__)
@@ -43,6 +42,7 @@ class Worker:
         self._lock = threading.Lock()  # guards the next two
         self._open: t.Dict[int, t.Optional[Carried]] = {}  # by number; None: nobody waits for its end any more
         self._channel, self._process = self._spawn()
+        self._up = True
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
 
@@ -82,7 +82,7 @@ class Worker:
         try:
             send(channel, message)
         except OSError:  # it has just ended, or hangs
-            self._finish(carried.number, WITH_ERROR, carried)
+            self._finish(carried.number, ERROR, carried)
 
     def measures(self) -> WorkerMeasures:
         """Return what it does and uses."""
@@ -103,7 +103,7 @@ class Worker:
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
         ours.settimeout(LOOK)
-        self._up, self._heard = True, time.monotonic()
+        self._heard = time.monotonic()
         return ours, process
 
     def _live(self) -> None:
@@ -115,8 +115,9 @@ class Worker:
             if self._stopping.is_set() or self._stopping.wait(AGAIN):
                 return
             try:
+                channel, process = self._spawn()  # not under the lock: connections would wait for it
                 with self._lock:
-                    self._channel, self._process = self._spawn()
+                    self._channel, self._process, self._up = channel, process, True
             except OSError as error:
                 logger.error(Event("worker_lost", worker=self.name, error=error, means="tried again in a second"))
 
@@ -154,7 +155,7 @@ class Worker:
             self._finish(message.number, message.data.decode())
         elif message.kind == FAILED:
             logger.error(Event("worker_failed", worker=self.name, why=message.data.decode()))
-            self._finish(message.number, WITH_ERROR)
+            self._finish(message.number, ERROR)
 
     def _finish(self, number: int, who: str, only: t.Optional[Carried] = None) -> None:
         """Note that a connection has ended. It may be told twice: by then the number may be that of another one."""
@@ -174,7 +175,7 @@ class Worker:
             late = [each for each in self._open.values() if each and each.cut_at and now - each.cut_at > CUT_PATIENCE]
             self._open.update((each.number, None) for each in late)
         for each in late:
-            each.finish(WITH_ERROR)
+            each.finish(ERROR)
 
     def _bury(self) -> None:
         """Note that the process has ended, or end it; what it carried ends with it."""
@@ -188,4 +189,4 @@ class Worker:
             logger.error(Event("worker_lost", worker=self.name, exit=code, connections=len(lost),
                                means="these clients must connect again; it is started anew"))
         for number in lost:
-            self._finish(number, WITH_ERROR)
+            self._finish(number, ERROR)
