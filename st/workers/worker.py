@@ -37,7 +37,6 @@ class Worker:
         self.name = name
         self._memory = memory
         self._free = free
-        self._up = False
         self._heard = 0.0  # monotonic time of the last sign of life
         self._lock = threading.Lock()  # guards the next two
         self._open: t.Dict[int, t.Optional[Carried]] = {}  # by number; None: nobody waits for its end any more
@@ -124,7 +123,7 @@ class Worker:
     def _listen(self) -> None:
         """Take what it says until it ends."""
         asked = 0.0
-        while True:
+        while not self._stopping.is_set():  # it may have been started anew in the midst of a stop
             if time.monotonic() - asked >= LOOK:
                 asked = time.monotonic()
                 self._let_go()
