@@ -9,7 +9,7 @@ import typing as t
 from st.control import protocol
 from st.deadline import Deadline
 from st.errors import LocalError, SentinelTunnelError
-from st.ops.kernel import kernel_text
+from st.ops.kernel import stat_fields
 from st.unix import credentials_of
 
 PATIENCE = 10.0  # seconds in which a process that works has answered
@@ -140,5 +140,5 @@ def _advice(error: OSError) -> str:
 
 def _birth(pid: int) -> str:
     """Return when a process began, in clock ticks; "" when it has ended, also if nobody has fetched its exit code."""
-    fields = kernel_text("/proc/%d/stat" % pid).rpartition(")")[2].split()
+    fields = stat_fields(pid)
     return fields[19] if len(fields) > 19 and fields[0] not in _ZOMBIE else ""

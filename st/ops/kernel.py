@@ -18,3 +18,8 @@ def kernel_text(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def stat_fields(pid: t.Union[int, str]) -> t.List[str]:
+    """Return the fields of /proc/PID/stat behind the name of the program, which may have blanks and brackets in it."""
+    return kernel_text("/proc/%s/stat" % pid).rpartition(")")[2].split()

@@ -5,7 +5,7 @@ import resource
 import threading
 import typing as t
 
-from st.ops.kernel import kernel_text
+from st.ops.kernel import kernel_text, stat_fields
 
 
 class Usage(t.NamedTuple):
@@ -34,7 +34,7 @@ def usage() -> Usage:
 
 def usage_of(pid: int) -> t.Tuple[t.Optional[float], t.Optional[int]]:
     """Return the CPU time (seconds) and resident memory (bytes) of another process; None when it is gone."""
-    fields = kernel_text("/proc/%d/stat" % pid).rpartition(")")[2].split()
+    fields = stat_fields(pid)
     if not fields:
         return None, None
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(fields[21]) * resource.getpagesize()
@@ -43,8 +43,7 @@ def usage_of(pid: int) -> t.Tuple[t.Optional[float], t.Optional[int]]:
 @functools.lru_cache(maxsize=None)  # btime moves by a second when the clock is set, which would look like a restart
 def _started() -> t.Optional[float]:
     boot = [line.split()[1] for line in kernel_text("/proc/stat").splitlines() if line.startswith("btime ")]
-    # The name of the program, before the last bracket, may have blanks and brackets in it.
-    fields = kernel_text("/proc/self/stat").rpartition(")")[2].split()
+    fields = stat_fields("self")
     if not boot or not fields:
         return None
     return int(boot[0]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
