@@ -1,6 +1,7 @@
 """Addresses as people write them: host and port, with brackets around IPv6; or the path of a unix socket."""
 import ipaddress
 import re
+import socket
 import typing as t
 
 SENTINEL_PORT = 26379
@@ -20,6 +21,7 @@ class Address(t.NamedTuple):
 
 
 Place = t.Union[Address, str]  # where somebody may listen: an address, or the path of a unix socket
+Site = t.Union[Place, socket.socket]  # the same, or a listening socket that somebody else keeps open
 
 
 def is_path(text: str) -> bool:

@@ -32,7 +32,15 @@ def test_an_unknown_option_is_wrong_usage() -> None:
 def test_help_shows_the_commands() -> None:
     """--help of the program and of a command exit 0."""
     assert _run("--help").exit_code == 0 and "convert" in _run("--help").output
-    assert _run("check", "--help").exit_code == 0 and "--poll TIME" in _run("check", "--help").output
+    assert _run("run", "--help").exit_code == 0 and "--poll TIME" in _run("run", "--help").output
+
+
+def test_help_of_a_command_shows_its_own_options() -> None:
+    """Those that every command takes would hide them; they are taken all the same."""
+    text = _run("doctor", "--help").output
+    assert all(each in text for each in ("--nagios", "--config", "--sentinel HOST", "sentinel-tunnel --help"))
+    assert "--poll" not in text
+    assert "'never'" in _run("doctor", "--poll", "never").output  # known, and only its value is wrong
 
 
 def test_no_command_is_wrong_usage_also_with_options() -> None:

@@ -9,13 +9,12 @@ import typing as t
 
 import pytest
 
-from st.address import Address
+from st.address import Address, Site
 from st.config.kinds import networks
 from st.deadline import Deadline
 from st.errors import ListenError
 from st.secret import Secret
 from st.sentinel.masters import MasterRow
-from st.tunnel.listener import Site
 from st.tunnel.server import Seats, TunnelServer
 from st.unix import LONGEST
 from tests.control import short_directory

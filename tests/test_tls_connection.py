@@ -7,7 +7,8 @@ import typing as t
 
 import pytest
 
-from st.tunnel.connection import HANDSHAKE, Legs
+from st.tunnel.connection import HANDSHAKE
+from st.tunnel.shared import Legs
 from tests.fakes import FakeRedis, read_all
 from tests.tls_ends import VERSIONS, TlsCoding, presenting, served, trusting
 from tests.tunnels import OneTunnel, ask, silent_for, target_at

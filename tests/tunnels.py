@@ -13,8 +13,8 @@ from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
 from st.ops.status import TunnelStatus
 from st.sentinel.masters import MasterRow, Target
-from st.tunnel.connection import Legs, MakeRelay
 from st.tunnel.server import Seats, TunnelServer
+from st.tunnel.shared import Legs, MakeRelay
 from st.wire.dial import Endpoint
 from tests.configs import settings
 from tests.fakes import FakeRedis, World

@@ -4,7 +4,7 @@ import threading
 import time
 import typing as t
 
-from st.address import Address, Place
+from st.address import Address, Place, Site
 from st.app.changes import Changes, compare
 from st.app.keys import keys_of
 from st.app.parts import Lane, Parts
@@ -24,7 +24,6 @@ from st.sentinel.replica_follower import ReplicaFollower
 from st.sentinel.replica_row import ReplicaRow
 from st.sentinel.watcher import AnyFollower, Watcher
 from st.switch import Switch
-from st.tunnel.listener import Site
 from st.tunnel.server import Seats, TunnelServer
 from st.wire.dial import Endpoint
 from st.workers.pool import Workers

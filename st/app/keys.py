@@ -4,7 +4,7 @@ import typing as t
 
 from st.config.values import Settings
 from st.tls import client_context, server_context
-from st.tunnel.connection import Legs
+from st.tunnel.shared import Legs
 
 
 class Keys(t.NamedTuple):

@@ -13,7 +13,7 @@ from st.cli.drill import drill
 from st.cli.ensure import ensure
 from st.cli.exec_ import exec_
 from st.cli.init import init
-from st.cli.options import common_options
+from st.cli.options import common_options, shorten_help
 from st.cli.printing import print_files
 from st.cli.program import Program, short_help
 from st.cli.run import run
@@ -40,6 +40,9 @@ def program(context: click.Context) -> None:
 for command in (run, ensure, stop, reload, wait, status, clients, history,
                 exec_, check, resolve, list_masters, watch, doctor, drill, init, convert, print_files):
     program.add_command(command)
+for command in (stop, reload, wait, status, clients, history, exec_, check, resolve, list_masters, watch, doctor, drill,
+                init, convert, *print_files.commands.values()):
+    shorten_help(command)
 
 
 def main(args: t.Optional[t.List[str]] = None) -> None:

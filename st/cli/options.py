@@ -37,6 +37,16 @@ NOWHERE = "/dev/null"  # as a log file: no log
 Function = t.TypeVar("Function", bound=t.Callable[..., t.Any])
 
 
+class CommonOption(click.Option):
+    """One that every command takes; the help of most commands leaves it to the program's."""
+
+    shown = True
+
+    def get_help_record(self, ctx: click.Context) -> t.Optional[t.Tuple[str, str]]:
+        """Return what the help shows of it; None: nothing."""
+        return super().get_help_record(ctx) if self.shown else None
+
+
 class Chosen:
     """What the options of one command line say; written while click parses, the later option last."""
 
@@ -96,6 +106,14 @@ def common_options(function: Function) -> Function:
     return function
 
 
+def shorten_help(command: click.Command) -> None:
+    """Let the help of a command show its own options, and of the common ones those that name the Sentinels."""
+    command.epilog = "Options of all commands, before or after them: sentinel-tunnel --help"
+    for option in command.params:
+        if isinstance(option, CommonOption):
+            option.shown = option.name in ("config", "sentinel")
+
+
 def check_names(context: click.Context, parameter: click.Parameter, words: t.Sequence[str]) -> t.Sequence[str]:
     """Refuse words that are not NAME[=[HOST:]PORT] as wrong usage; the callback of an argument."""
     for word in words:
@@ -107,18 +125,21 @@ def check_names(context: click.Context, parameter: click.Parameter, words: t.Seq
 
 
 def _make_options() -> t.List[t.Callable[[Function], Function]]:
-    made = [click.option("-c", "--config", metavar="FILE", expose_value=False, callback=_choose_config,
-                         help="the configuration, INI or JSON")]
+    made = [_common("-c", "--config", metavar="FILE", callback=_choose_config, help="the configuration, INI or JSON")]
     for name, flags, metavar in _OPTIONS:
         made.append(_setting_option(name, flags, metavar))
-    made.append(click.option("--require-master", is_flag=True, expose_value=False, callback=_choose_require_master,
-                             help="fail when no master is found in time"))
-    made.append(click.option("--daemon", is_flag=True, expose_value=False, callback=_choose_daemon,
-                             help="run: in the background, detached; it returns when the tunnels listen"))
+    made.append(_common("--require-master", is_flag=True, callback=_choose_require_master,
+                        help="fail when no master is found in time"))
+    made.append(_common("--daemon", is_flag=True, callback=_choose_daemon,
+                        help="run: in the background, detached; it returns when the tunnels listen"))
     made.append(_fixed_option(("--syslog",), "syslog", "yes", SETTINGS["syslog"].help))
     made.append(_fixed_option(("-v", "--verbose"), "log_level", "debug", "log more: level debug"))
     made.append(_fixed_option(("-q", "--quiet"), "log_level", "warning", "log less: level warning"))
     return made
+
+
+def _common(*flags: str, **attributes: t.Any) -> t.Callable[[Function], Function]:
+    return click.option(*flags, cls=CommonOption, expose_value=False, **attributes)
 
 
 def _setting_option(name: str, flags: t.Sequence[str], metavar: str) -> t.Callable[[Function], Function]:
@@ -136,7 +157,7 @@ def _setting_option(name: str, flags: t.Sequence[str], metavar: str) -> t.Callab
 
     text = "%s (repeatable)" % row.help if many else row.help
     shown = "%s  [%s]" % (text, row.default) if row.default else text
-    return click.option(*flags, metavar=metavar, multiple=many, expose_value=False, callback=choose, help=shown)
+    return _common(*flags, metavar=metavar, multiple=many, callback=choose, help=shown)
 
 
 def _fixed_option(flags: t.Sequence[str], name: str, given: str, text: str) -> t.Callable[[Function], Function]:
@@ -144,7 +165,7 @@ def _fixed_option(flags: t.Sequence[str], name: str, given: str, text: str) -> t
         if value:
             context.ensure_object(Chosen).settings[name] = given
 
-    return click.option(*flags, is_flag=True, expose_value=False, callback=choose, help=text)
+    return _common(*flags, is_flag=True, callback=choose, help=text)
 
 
 def _choose_config(context: click.Context, parameter: click.Parameter, value: t.Optional[str]) -> None:

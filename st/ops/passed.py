@@ -3,7 +3,7 @@ import os
 import socket
 import typing as t
 
-from st.address import Address, Place
+from st.address import Address, Place, Site
 from st.config.values import TunnelSettings
 from st.errors import ListenError
 from st.ops.plain import plain
@@ -11,8 +11,6 @@ from st.ops.plain import plain
 FIRST = 3  # descriptors from here on, as sd_listen_fds(3) says
 _NO_TUNNEL = ("systemd passed a socket that listens on %s, but no tunnel does: let ListenStream= of the .socket unit "
               "name the address or path of a tunnel, or FileDescriptorName= the tunnel")
-
-Site = t.Union[Place, socket.socket]  # where to listen, or a socket that does already
 
 
 class Passed(t.NamedTuple):

@@ -2,21 +2,19 @@
 import logging
 import random
 import socket
-import ssl
 import threading
 import time
 import typing as t
 
-from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.errors import PeerError, PeerRefused, PeerUnreachable
 from st.event import Event
 from st.forks import note
-from st.sentinel.masters import Row, Snapshot, Target
+from st.sentinel.masters import Snapshot, Target
 from st.tunnel.refusal import Refused, linger, no_target, say
-from st.tunnel.registry import Registry
+from st.tunnel.shared import MakeRelay, Tunnel
 from st.tunnel.tls_relay import TlsRelay
-from st.tunnel.upstream import Gauges, NotMaster, prepare
+from st.tunnel.upstream import NotMaster, prepare
 from st.unix import Credentials
 from st.wire.dial import interrupt, interrupt_at_once, reset_on_close, set_keepalive
 from st.wire.role import MASTER
@@ -28,28 +26,6 @@ RETRY_PAUSE = (0.2, 0.5)  # seconds, at random: "a few hundred milliseconds" (Se
 SLOWER = 1.5  # from try to try, as far as
 HANDSHAKE = 10.0  # seconds that a client gets for TLS
 SLOWEST = 2.0  # seconds; a switch ends the pause anyway
-
-
-MakeRelay = t.Callable[..., t.Any]  # called as Relay is, with two sockets; what it returns does as a Relay does
-
-
-class Legs(t.NamedTuple):
-    """How the legs of a connection speak TLS; None: they do not."""
-
-    upstream: t.Optional[ssl.SSLContext] = None  # with `tls = passthrough` only the role check does
-    client: t.Optional[ssl.SSLContext] = None
-
-
-class Tunnel(t.NamedTuple):
-    """What the connections of one tunnel share."""
-
-    settings: TunnelSettings
-    row: Row
-    registry: Registry
-    gauges: Gauges
-    hint: t.Callable[[str], None]  # tells the watcher that something looks like a switch
-    relay: MakeRelay  # for connections without TLS of ours
-    legs: Legs = Legs()
 
 
 class Connection:

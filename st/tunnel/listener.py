@@ -9,7 +9,7 @@ import threading
 import time
 import typing as t
 
-from st.address import Address, Place, parse_ip
+from st.address import Address, Place, Site, parse_ip
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.errors import ListenError
@@ -27,8 +27,6 @@ PASSED_LOOK = 0.1  # the same with a passed socket: nothing else wakes the threa
 PAUSE = 0.1  # seconds without accepting when that fails, as when descriptors or memory have run out
 NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 STARVED_AGAIN = 60.0  # seconds without a pause after which the next one is told again
-
-Site = t.Union[Place, socket.socket]  # where to listen, or a listening socket that somebody else keeps open
 
 
 class Opened(t.NamedTuple):

@@ -7,19 +7,20 @@ import threading
 import time
 import typing as t
 
-from st.address import Address, Place
+from st.address import Address, Place, Site
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
 from st.event import Event
 from st.sentinel.masters import Row
-from st.tunnel.connection import Connection, Legs, MakeRelay, Tunnel
+from st.tunnel.connection import Connection
 from st.tunnel.convoy import Convoy
 from st.tunnel.door import Crowd, Guest, is_allowed
 from st.tunnel.hands import Hands
-from st.tunnel.listener import Listener, Site
+from st.tunnel.listener import Listener
 from st.tunnel.refusal import FULL, LINGER, say, swallow
 from st.tunnel.registry import Registry
 from st.tunnel.relay import Relay
+from st.tunnel.shared import Legs, MakeRelay, Tunnel
 from st.tunnel.upstream import Gauges
 from st.wire.dial import Endpoint
 
