@@ -116,7 +116,7 @@ def test_a_silent_client_is_closed_and_holds_up_nobody(fake_redis: MakeRedis) ->
 def test_a_client_that_says_all_with_its_handshake(fake_redis: MakeRedis) -> None:
     """Its command comes with the last bytes of the handshake, and its end right behind: it is obeyed all the same."""
     node = fake_redis()
-    with _ending_tls(node, hold=20 * FACTOR) as tunnel, tunnel.connect() as sock:
+    with _ending_tls(hold=20 * FACTOR) as tunnel, tunnel.connect() as sock:
         machine = TlsCoding(trusting("1.3"), "localhost")
         while not _agreed(machine):
             sock.sendall(machine.outgoing.read())
