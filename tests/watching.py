@@ -33,6 +33,7 @@ class Watching:
         self.settings = settings("[sentinel-tunnel]\nsentinels = %s\n%s%s" % (hosts, text, tunnels))
         self.rows = {tunnel.name: MasterRow(tunnel.name, tunnel.master) for tunnel in self.settings.tunnels}
         self.stale: t.List[t.Tuple[str, int]] = []
+        self.went: t.List[t.Optional[t.Tuple[str, int]]] = []  # where connections went to each time older ones were cut
         self.heard: t.List[str] = []
         self.crew = self._crew()
         self.followers = {name: self._follower(name) for name in self.rows}
@@ -53,6 +54,7 @@ class Watching:
 
     def _cut(self, tunnel: str, generation: int) -> int:
         self.stale.append((tunnel, generation))
+        self.went.append(self.master(tunnel))
         return 0
 
     def _hear(self, channel: str) -> None:
