@@ -23,6 +23,9 @@ ELSEWHERE = {
     "python3 -m venv ./tunnel": "tests/live/test_program.py::test_installed_command",
     "./tunnel/bin/pip install .": "tests/live/test_program.py::test_installed_command",
     "./tunnel/bin/sentinel-tunnel --version": "tests/live/test_program.py::test_installed_command",
+    "sentinel-tunnel watch sessions": "tests/live/test_drill.py::test_drill",
+    "sentinel-tunnel drill sessions": "tests/live/test_drill.py::test_nothing_is_done_unasked",
+    "sentinel-tunnel drill sessions --yes": "tests/live/test_drill.py::test_drill",
     "scripts/bundle": "tests/live/test_bundle.py::test_one_file_is_enough",
     "scripts/deb": "tests/test_deb.py::test_the_package_runs",
 }
