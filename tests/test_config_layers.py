@@ -140,8 +140,8 @@ def test_a_sentinel_that_stands_twice_is_dropped_with_a_warning() -> None:
 def test_no_sentinel_names_the_ways_to_give_one() -> None:
     """Option, variable, file."""
     assert problems("") == [
-        "no Sentinel is given: use --sentinel HOST, the environment variable SENTINEL_TUNNEL_SENTINELS or a "
-        "configuration file with `sentinels = HOST, HOST, HOST`"]
+        "no Sentinel is given: use --sentinel HOST, the environment variable SENTINEL_TUNNEL_SENTINELS, or a "
+        "configuration file (-c FILE, or /etc/sentinel-tunnel.ini) with `sentinels = HOST, HOST, HOST`"]
 
 
 def test_a_minimum_that_can_never_be_met_is_wrong() -> None:

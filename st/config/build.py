@@ -78,8 +78,9 @@ class _Builder:
     def _sentinels(self) -> t.Tuple[Address, ...]:
         given = pick("sentinels", self._process)
         if given is None:
-            text = "use --sentinel HOST, the environment variable SENTINEL_TUNNEL_SENTINELS or a configuration file"
-            self._findings.problem("no Sentinel is given", "%s with `sentinels = HOST, HOST, HOST`" % text)
+            text = ("use --sentinel HOST, the environment variable SENTINEL_TUNNEL_SENTINELS, or a configuration file "
+                    "(-c FILE, or /etc/sentinel-tunnel.ini) with `sentinels = HOST, HOST, HOST`")
+            self._findings.problem("no Sentinel is given", text)
         addresses = (given and given.value) or ()
         for address, times in collections.Counter(addresses).items():
             if given and times > 1:
