@@ -99,6 +99,7 @@ def test_not_running_says_where_it_was_looked_for(tmp_path: pathlib.Path) -> Non
         assert (process.returncode, out) == (code, b"")
         assert b"not running: nobody listens on " in errors and b"/broken-" in errors
         assert b"--control PATH names another" in errors and b"broken.ini:3: unknown setting 'hodl'" in errors
+        assert (b"  next: sentinel-tunnel ensure" in errors) == (command == "status")
 
 
 def test_without_a_control_socket_there_is_no_steering() -> None:

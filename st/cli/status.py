@@ -16,6 +16,7 @@ from st.errors import SentinelTunnelError
 from st.ops.lines import local_time
 from st.ops.tables import wrapped
 
+START = "  next: sentinel-tunnel ensure; or, where systemd keeps it up, systemctl start sentinel-tunnel"
 PERIOD = 1.0  # seconds from one look to the next
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -38,7 +39,7 @@ def status(context: click.Context, as_json: bool, watch: bool) -> None:
     try:
         click.echo(_status(running, as_json), nl=False)
     except NotRunning as error:
-        click.echo(printable(str(error)), err=True)
+        click.echo(printable("%s\n%s" % (error, START)), err=True)
         context.exit(exits.NOT_RUNNING)
 
 
