@@ -12,10 +12,10 @@ from tests.test_in_step import code_exits, commands
 from tests.waiting import FACTOR
 
 
-def formatted(page: str) -> str:
+def formatted(page: str, columns: int = 10000) -> str:
     """Return a page as a terminal shows it, without a warning."""
     need("groff")
-    done = subprocess.run(["groff", "-man", "-Tascii", "-P-c", "-ww", "-rLL=10000n"], input=page.encode("ascii"),
+    done = subprocess.run(["groff", "-man", "-Tascii", "-P-c", "-ww", "-rLL=%dn" % columns], input=page.encode("ascii"),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60 * FACTOR)
     assert (done.returncode, done.stderr.decode()) == (0, "")
     return re.sub(".\b", "", done.stdout.decode("ascii"))
@@ -35,6 +35,13 @@ def test_the_page_has_every_command(page: str) -> None:
     with_json = [name for name in program.commands if "--json" in options_of(name)]
     assert len(re.findall(r"^ +--json ", text, re.MULTILINE)) == len(with_json) > 1
     assert re.search(r"^ +-c, --config FILE$", text, re.MULTILINE)
+
+
+def test_names_stay_whole(page: str) -> None:
+    """At 80 columns too: somebody copies them from there."""
+    text = formatted(page, 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "/etc/sentinel-tunnel.ini" in text and "SENTINEL_TUNNEL_HOLD" in text
 
 
 def test_the_page_has_every_exit_code() -> None:

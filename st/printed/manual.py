@@ -3,6 +3,8 @@ import typing as t
 
 _HEAD = r"""
 .TH SENTINEL\-TUNNEL 1 "" "sentinel\-tunnel %(version)s" "User Commands"
+.nh
+.ad l
 .SH NAME
 sentinel\-tunnel \- %(what)s
 .SH SYNOPSIS
