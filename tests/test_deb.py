@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -58,4 +59,23 @@ def test_the_scripts_of_the_package_are_right(package: t.Tuple[str, pathlib.Path
     for name in ("postinst", "prerm"):
         _output("sh", "-n", str(tmp_path / name))
     assert "sentinel\\-tunnel %s" % st.__version__ in _output("zcat", *map(str, directory.rglob("*.1.gz")))
-    assert "## %s" % st.__version__ in _output("zcat", *map(str, directory.rglob("changelog.gz")))
+    assert "sentinel-tunnel (%s) " % st.__version__ in _output("zcat", *map(str, directory.rglob("changelog.gz")))
+
+
+def test_the_package_has_the_pages(package: t.Tuple[str, pathlib.Path]) -> None:
+    """Those that the README links to can be read without the source."""
+    documents = package[1] / "usr/share/doc/sentinel-tunnel"
+    links = re.findall(r"\]\(([^)#:]+)", (documents / "README.md").read_text("utf-8"))
+    assert "docs/troubleshooting.md" in links
+    assert [link for link in links if not (documents / link).exists()] == ["LICENSE"]  # it is called copyright there
+
+
+def test_each_shell_reads_its_completion(package: t.Tuple[str, pathlib.Path]) -> None:
+    """The files that they look for; what the command prints for them has its own tests."""
+    share = package[1] / "usr/share"
+    for shell, name in (("bash", "bash-completion/completions/sentinel-tunnel"),
+                        ("zsh", "zsh/vendor-completions/_sentinel-tunnel"),
+                        ("fish", "fish/vendor_completions.d/sentinel-tunnel.fish")):
+        assert "sentinel-tunnel print completion %s" % shell in (share / name).read_text()
+        if shutil.which(shell):
+            _output(shell, "-n", str(share / name))

@@ -50,9 +50,9 @@ class Reader:
     def __init__(self, directory: pathlib.Path, bed: Bed) -> None:
         self._directory = directory
         self._host = Host(directory)
-        self._replaced = {"-h 10.0.0.1%d -p 26379" % number: "-h %s -p %d" % each.address
-                          for number, each in enumerate(bed.sentinels, 1)}
-        self._replaced.update(("10.0.0.1%d" % number, str(each.address)) for number, each in enumerate(bed.sentinels, 1))
+        sentinels = {"10.0.0.1%d" % number: each.address for number, each in enumerate(bed.sentinels, 1)}
+        self._replaced = {"-h %s -p 26379" % name: "-h %s -p %d" % address for name, address in sentinels.items()}
+        self._replaced.update((name, str(address)) for name, address in sentinels.items())
         self._replaced.update({port: str(free_port()) for port in ("6379", "6380", "9479")})
         self._environ = dict(self._host.environ, **own_places(str(directory)))
         self.write("sentinel-tunnel.ini", CONFIGURATION)

@@ -1,0 +1,1 @@
+sentinel-tunnel print completion fish | source
