@@ -18,11 +18,13 @@ from tests.waiting import FACTOR, wait_until
 
 PAGES = sorted(str(path.relative_to(ROOT)) for path in pathlib.Path(ROOT, "docs").rglob("*.md")
                if "```sh\n" in path.read_text("utf-8"))
-# Commands whose own tests run them, since they take long or need the source.
+# Commands whose own tests run them: they take long, move a master, or need the source.
 ELSEWHERE = {
     "python3 -m venv ./tunnel": "tests/live/test_program.py::test_installed_command",
     "./tunnel/bin/pip install .": "tests/live/test_program.py::test_installed_command",
     "./tunnel/bin/sentinel-tunnel --version": "tests/live/test_program.py::test_installed_command",
+    "redis-cli -h 10.0.0.11 -p 26379 SENTINEL FAILOVER sessions":
+        "tests/live/test_failover.py::test_names_side_by_side",
     "sentinel-tunnel watch sessions": "tests/live/test_drill.py::test_drill",
     "sentinel-tunnel drill sessions": "tests/live/test_drill.py::test_nothing_is_done_unasked",
     "sentinel-tunnel drill sessions --yes": "tests/live/test_drill.py::test_drill",
