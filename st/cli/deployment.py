@@ -6,7 +6,7 @@ import typing as t
 import click
 
 from st.ops.plain import plain
-from st.printed.deployment import APPLICATION, DeploymentError, Files, deployment_files
+from st.printed.deployment import APPLICATION, NAME, DeploymentError, Files, deployment_files
 
 DIRECTORY = "redis-deployment"
 
@@ -25,9 +25,9 @@ wrote %(count)d files with a new password in them below %(directory)s
      install -m 0644 sentinel-tunnel.ini /etc/
      install -m 0600 sentinel-tunnel.pass /etc/      # -o USER: who runs it
      sentinel-tunnel run
-3. Before anybody depends on it, stop the master once, and see who follows:
-     systemctl stop redis-server
-     sentinel-tunnel status\
+3. Before anybody depends on it, there too: what is wrong, and a real failover:
+     sentinel-tunnel doctor
+     sentinel-tunnel drill %(name)s --yes\
 """
 
 
@@ -57,7 +57,7 @@ def write_deployment(hosts: t.Sequence[str], directory: t.Optional[str]) -> None
         _write(top, files)
     except OSError as error:
         raise DeploymentError("%s: %s" % (error.filename or top, error.strerror)) from error
-    click.echo(_STEPS % {"count": len(files), "directory": plain(top), "application": APPLICATION})
+    click.echo(_STEPS % {"count": len(files), "directory": plain(top), "application": APPLICATION, "name": NAME})
 
 
 def _write(top: str, files: Files) -> None:
