@@ -68,9 +68,18 @@ def test_the_report() -> None:
     assert lines[0].endswith(" sessions: a failover from 10.0.0.21:6379 to") and lines[1:] == [
         "  10.0.0.22:6379 worked",
         "  writes: none for 1.70 s; 5 acknowledged, 0 of them lost, 2 failed",
-        "  reads:  none for 1.80 s; 3 answered, 0 failed", "",
+        "  reads:  none for 1.80 s; 3 answered, 0 failed",
+        "  failed: 2 writes: no", "",
         "    0.00 s  asked        of sentinel 10.0.0.11", "    1.50 s  noticed      by the tunnel"]
     assert max(map(len, lines)) <= 80
+
+
+def test_why_writes_failed_is_told() -> None:
+    """The error that came most often: a new master that wants replicas first is no fault of the tunnel."""
+    closed, refused = (Attempt(1, ZERO, ZERO + 1, error) for error in ("closed", "SET: NOREPLICAS Not \x1b enough"))
+    text = as_text(an_outcome(writes=[*attempts(99.0, 102.0), closed, refused, refused]))
+    assert "\n  failed: 2 writes: SET: NOREPLICAS Not \\x1b enough\n" in text and "closed" not in text
+    assert "failed:" not in as_text(an_outcome(writes=attempts(99.0, 102.0)))
 
 
 def test_what_was_lost_is_told_with_the_reason() -> None:

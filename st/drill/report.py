@@ -1,4 +1,5 @@
 """What came of a drill, in words and as JSON. Values in, text out."""
+import collections
 import json
 import typing as t
 
@@ -21,6 +22,8 @@ def as_text(outcome: Outcome) -> str:
         _length(outcome.writes, outcome.until), len(writes), lost, len(outcome.writes) - len(writes)))
     lines.append("  reads:  none for %s; %d answered, %d failed" % (
         _length(outcome.reads, outcome.until), len(reads), len(outcome.reads) - len(reads)))
+    for error, times in collections.Counter(each.error for each in outcome.writes if each.error).most_common(1):
+        lines.append(wrapped("  failed: %d write%s: %s" % (times, "s" * (times != 1), plain(error)), " " * 10))
     if outcome.lost:
         first, last = outcome.lost[0].ended - outcome.zero, outcome.lost[-1].ended - outcome.zero
         lines.append(wrapped("  lost:   acknowledged from %.2f s to %.2f s. %s" % (first, last, WHY_LOST), " " * 10))
