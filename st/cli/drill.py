@@ -86,7 +86,7 @@ def _intent(prospect: Prospect, kill: bool) -> str:
         return meanwhile + CRASH.format(host=prospect.master.host, minutes=int(CRASH_WAIT / 60),
                                         down_after=prospect.down_after)
     return PLAN.format(sentinel=short(prospect.sentinel), master=str(prospect.master),
-                       replicas=", ".join(prospect.replicas) or "no replica") + meanwhile
+                       replicas=", ".join(prospect.replicas) or "the replicas: there is none") + meanwhile
 
 
 def _say(text: str) -> None:
