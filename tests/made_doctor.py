@@ -15,8 +15,8 @@ Made from the code by `python -m tests.made_files`; edit `st/doctor/`.
 wrong: what was seen, what it means, how it is mended. It changes nothing. Without NAME it looks at the
 masters of the configuration, or at all that the Sentinels monitor. What may be of the moment (a link
 that is lost, Sentinels that disagree, or call a master down that answers) it looks at again 12 s later.
-A host that does not answer costs 2 s. What it could not look at stands under `not checked`, with the
-reason; much is seen without a Redis password, more with it (`redis_password_file`).
+A host that does not answer costs 2 s, all of it 20 s at most. What it could not look at stands under
+`not checked`, with the reason; much is seen without a Redis password, more with it (`redis_password_file`).
 
 | option | does |
 |---|---|
@@ -30,7 +30,11 @@ The JSON has `version`, `exit_code`, `seconds`, `sentinels`, `names`, `problems`
 (ids).
 
 Exit codes: 0 no problem, 1 problems, 2 wrong usage, 77 no permission, 78 configuration wrong. Notes never
-count. In Nagios give the plugin 30 s: a second look takes 12.
+count.
+
+Nagios and NRPE give a plugin 10 s: with `--nagios` all takes 8 s at most, and the second look comes after 6 s
+or less. Sentinels hear from Redis each 10 s, so a link that has just come up may be told as lost: let Nagios
+check again before it calls anybody (`max_check_attempts 2` or more).
 """
 
 

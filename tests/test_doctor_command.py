@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import socket
 import typing as t
 
@@ -12,6 +13,7 @@ from st.cli.main import program
 from tests.fakes import Connection, Error, Monitored, World
 from st.testing.wire import Command
 from tests.programs import own_places
+from tests.waiting import FACTOR
 
 READING = {"AUTH", "PING", "INFO", "ROLE", "CONFIG GET", "SENTINEL MASTERS", "SENTINEL MASTER", "SENTINEL MYID",
            "SENTINEL GET-MASTER-ADDR-BY-NAME", "SENTINEL REPLICAS", "SENTINEL SENTINELS", "SENTINEL CKQUORUM",
@@ -96,6 +98,18 @@ def test_nagios(world: World, run: t.Callable[..., Result]) -> None:
     assert bad.exit_code == 2 and "D01 %s:%d: wants a password" % world.seeds[0] in bad.output
     unknown = run("--nagios")
     assert unknown.exit_code == 3 and unknown.output.startswith("SENTINEL UNKNOWN - no Sentinel is given: ")
+
+
+def test_nagios_in_time(world: World, run: t.Callable[..., Result]) -> None:
+    """A second look comes early enough for a plugin, to which Nagios gives 10 s."""
+    for replica in world.replicas:
+        replica.replies["INFO"] = "redis_version:7.0.15\r\nmaster_link_status:down\r\n"
+    for sentinel in world.sentinels:
+        sentinel.replicas["mymaster"] = [each._replace(link="err") for each in sentinel.replicas["mymaster"]]
+    result = run("--nagios", *asking(world))
+    assert result.exit_code == 2 and "cannot follow the master (link down)" in result.output
+    seconds = float(re.findall(r" time=([0-9.]+)s", result.output)[0])
+    assert 1 < seconds < 9 * FACTOR
 
 
 def test_no_password_is_shown(world: World, run: t.Callable[..., Result]) -> None:

@@ -13,6 +13,7 @@ from tests.fakes import Monitored, Replica, World, silent_listener
 from tests.waiting import FACTOR
 
 NAME = "mymaster"
+UNLINKED = "redis_version:7.0.15\r\nmaster_link_status:down\r\n"
 
 
 def nobody_waits(seconds: float) -> None:
@@ -65,6 +66,7 @@ def test_a_node_that_says_nothing(world: World) -> None:
 def test_a_second_look_at_what_may_pass(world: World) -> None:
     """A link that was lost is told when it is still so later; the wait is as long as Sentinels need to see a change."""
     place = world.replicas[0].address
+    world.replicas[0].replies["INFO"] = UNLINKED
     waits: t.List[float] = []
 
     def set_link(link: str) -> None:
@@ -80,6 +82,32 @@ def test_a_second_look_at_what_may_pass(world: World) -> None:
     assert found(seen_of(world, mend)) == [] and waits == [AGAIN_AFTER]
     set_link("err")
     assert found(seen_of(world, waits.append)) == ["D11"]
+
+
+def test_a_second_look_while_there_is_time(world: World) -> None:
+    """It comes earlier where `within` leaves less, and not at all where nothing is left."""
+    waits: t.List[float] = []
+    for replica in world.replicas:
+        replica.replies["INFO"] = UNLINKED
+    for sentinel in world.sentinels:
+        sentinel.replicas[NAME] = [each._replace(link="err") for each in sentinel.replicas[NAME]]
+    seen = seen_of(world, waits.append, again_after=1000.0, patience=FACTOR, within=11 * FACTOR)
+    assert len(waits) == 1 and 0 < waits[0] <= 10 * FACTOR and seen.again_after == waits[0]
+    seen = seen_of(world, waits.append, again_after=1000.0, patience=5 * FACTOR, within=5 * FACTOR)
+    assert len(waits) == 1 and set(found(seen)) == {"D11"}
+    assert {finding.seen for finding in examine(seen).findings} == {"SENTINEL REPLICAS: master-link-status err, once"}
+
+
+def test_all_of_it_ends_in_time(world: World) -> None:
+    """Whoever is silent, also where each of them might take longer than there is."""
+    world.replicas[0].fault = "silence"
+    with silent_listener() as silent:
+        started = time.monotonic()
+        seen = seen_of(world, sentinels=tuple(Address(*each) for each in (world.seeds[0], silent)), patience=1000.0,
+                       within=FACTOR)
+        took = time.monotonic() - started
+    assert sorted(found(seen)) == ["D01", "D07"] and took < 60 * FACTOR
+    assert {finding.title for finding in examine(seen).findings if finding.id == "D01"} == {"does not answer"}
 
 
 def test_sentinels_that_agree_later(world: World) -> None:

@@ -25,7 +25,8 @@ class Look:
     def __init__(self, bed: Bed, sentinel_password: str = "", redis_password: str = "", **plan: t.Any) -> None:
         of_nodes = _credentials(redis_password)
         self._plan = Plan(tuple(bed.sentinel_addresses), (), _credentials(sentinel_password), lambda name: of_nodes,
-                          lambda address: address, patience=PATIENCE, again_after=AGAIN)._replace(**plan)
+                          lambda address: address)._replace(patience=PATIENCE, again_after=AGAIN, within=6 * PATIENCE)
+        self._plan = self._plan._replace(**plan)
 
     def seen(self, **plan: t.Any) -> Seen:
         """Return what is seen, with other fields of Plan for this time."""
