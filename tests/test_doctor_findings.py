@@ -110,10 +110,13 @@ def test_epochs_that_differ() -> None:
     assert finding.title == "10.0.0.12:26379 did not hear of the last failover"
     later = deployment(behind)._replace(again=deployment().sentinels)
     assert ids(later) == [] and ids(deployment()._replace(again=deployment(behind).sentinels)) == []
-    old = dict(behind.info, redis_version="6.2.1", uptime_in_seconds="60")
-    findings = found(deployment(behind._replace(info=old, written="")))
-    assert [each.id for each in findings] == ["D06", "D10"]
-    assert findings[1].seen == "started 1m ago, and is at epoch 5 of sessions, others at 7"
+    for version in ("6.2.1", "7.0.15"):
+        young = behind._replace(info=dict(behind.info, redis_version=version, uptime_in_seconds="60"), written="")
+        findings = found(deployment(young))
+        assert [each.id for each in findings] == ["D06", "D10"]
+        assert findings[1].seen == "started 1m ago, and is at epoch 5 of sessions, others at 7"
+        assert ids(deployment(young)._replace(again=deployment().sentinels)) == []
+    assert ids(deployment(young._replace(written="OK"))) == ["D06 warning"]
 
 
 @pytest.mark.parametrize("info_refresh, replicas, wanted", [

@@ -21,6 +21,15 @@ def test_links_that_come_back() -> None:
     assert ids(lost._replace(again=deployment().sentinels)) == []
 
 
+def test_a_link_that_stands_by_now() -> None:
+    """D11: what the replica says itself is newer than what Sentinels heard up to 10 s ago."""
+    lost = with_replicas(listed_replica(1, link="err"), listed_replica(2))
+    for link, wanted in (("up", []), ("down", ["D11 problem"])):
+        nodes = dict(lost.nodes)
+        nodes[NODES[1]] = node(1, info={"redis_version": "7.0.15", "master_link_status": link})
+        assert ids(lost._replace(nodes=nodes)) == wanted
+
+
 @pytest.mark.parametrize("number, login, wanted", [
     (2, Login(Secret(PASSWORD), Secret(""), ""), ["D11 problem"]),
     (0, Login(Secret(PASSWORD), Secret(""), ""), ["D11 problem"]),

@@ -3,7 +3,7 @@ import typing as t
 
 from st.address import Address
 from st.doctor.case import Case, Teller, case_of
-from st.doctor.values import Fields, NodeSeen, Seen, address_of, is_down, is_lost
+from st.doctor.values import Fields, NodeSeen, Seen, address_of, is_down, is_lost, number
 
 Listings = t.Dict[Address, t.List[Fields]]
 
@@ -19,10 +19,14 @@ def replicas_of(tellers: t.Iterable[Teller]) -> Listings:
     return found
 
 
-def lost_links(tellers: t.Iterable[Teller]) -> t.Set[Address]:
-    """Return the replicas that are up and without a link to their master, say most Sentinels that list them."""
-    return {address for address, told in replicas_of(tellers).items()
-            if most(told, lambda fields: fields.get("master-link-status") == "err") and not most(told, is_down)}
+def lost_links(tellers: t.Iterable[Teller], nodes: t.Mapping[Address, NodeSeen]) -> t.Set[Address]:
+    """Return the replicas that are up and without a link to their master, say most Sentinels that list them.
+
+    What these say is up to 10 s old: one that says itself that its link stands is none.
+    """
+    standing = {node.address for node in nodes.values() if node.info.get("master_link_status") == "up"}
+    return {address for address, told in replicas_of(tellers).items() if address not in standing
+            and most(told, lambda fields: fields.get("master-link-status") == "err") and not most(told, is_down)}
 
 
 def most(told: t.Sequence[Fields], is_so: t.Callable[[Fields], bool]) -> bool:
@@ -47,6 +51,19 @@ def disagree(case: Case) -> bool:
     return all(len(masters_named(tellers, case.seen.nodes)) > 1 for tellers in looks)
 
 
+def epochs(tellers: t.Iterable[Teller]) -> t.Dict[Address, int]:
+    """Return the epoch of a name that each Sentinel tells, by the address of that Sentinel."""
+    told = {teller.sentinel.address: number(teller.told.fields, "config-epoch") for teller in tellers}
+    return {address: epoch for address, epoch in told.items() if epoch is not None}
+
+
+def behind(case: Case) -> t.Set[Address]:
+    """Return the Sentinels whose epoch is older than another's, in both looks."""
+    first, second = epochs(case.first), epochs(case.second)
+    return {address for address in first if first[address] < max(first.values())
+            and address in second and second[address] < max(second.values())}
+
+
 def calling_down(case: Case) -> t.List[Teller]:
     """Return the Sentinels that call the master down, in both looks: a new master may be down for one, for a moment.
 
@@ -64,6 +81,8 @@ def wants_second_look(seen: Seen) -> bool:
 
 
 def _wants_second_look(case: Case) -> bool:
-    if lost_links(case.first) or disagree(case):
+    if lost_links(case.first, case.seen.nodes) or disagree(case):
         return True
-    return bool(case.master and not case.master.trouble and not case.in_failover and calling_down(case))
+    if case.in_failover:
+        return False
+    return bool(behind(case) or (case.master and not case.master.trouble and calling_down(case)))

@@ -3,7 +3,7 @@ import typing as t
 
 from st.doctor.case import Case, Teller
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
-from st.doctor.passing import disagree, masters_named
+from st.doctor.passing import behind, disagree, masters_named
 from st.doctor.values import number
 from st.wire.role import MASTER, SENTINEL, UNKNOWN
 
@@ -44,11 +44,11 @@ def agree(case: Case) -> t.Iterator[Result]:
         if len(values) > 1:
             seen = "; ".join("%d: %s" % (value, _who(tellers)) for value, tellers in sorted(values.items()))
             yield SETTINGS.found(case.name, seen, field=field)
-    epochs = _by_value(case.second, "config-epoch")
-    behind = [teller for epoch, tellers in epochs.items() for teller in tellers if epoch < max(epochs)]
-    if behind and len(_by_value(case.first, "config-epoch")) > 1:
-        seen = "; ".join("epoch %d: %s" % (epoch, _who(tellers)) for epoch, tellers in sorted(epochs.items()))
-        yield EPOCHS.found(case.name, seen, sentinels=_who(behind))
+    late = behind(case)
+    if late:
+        seen = "; ".join("epoch %d: %s" % (epoch, _who(tellers))
+                         for epoch, tellers in sorted(_by_value(case.second, "config-epoch").items()))
+        yield EPOCHS.found(case.name, seen, sentinels=", ".join(map(str, sorted(late))))
 
 
 def is_master(case: Case) -> t.Iterator[Result]:

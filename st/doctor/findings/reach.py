@@ -1,8 +1,9 @@
 """D01, D09, D10, D14, D20: each Sentinel by itself."""
 import typing as t
 
-from st.doctor.case import voices
+from st.doctor.case import case_of, voices
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
+from st.doctor.passing import behind, epochs
 from st.doctor.peers import known_as, peers
 from st.doctor.values import (
     FULL, GARBAGE, NO_TLS, PASSWORD, PLAIN_REDIS, PROTECTED, RIGHTS, SILENT, TLS, UNREACHABLE, WRONG_PASSWORD, Seen,
@@ -101,18 +102,20 @@ def writable(seen: Seen) -> t.Iterator[Result]:
         elif version(sentinel.info) and version(sentinel.info) < _SAVES:
             yield _came_back(sentinel, seen) or Unchecked("D10", about, "Redis says it from 7.0 on")
         elif not sentinel.written:
-            yield Unchecked("D10", "", "writes; add --write-test")
+            yield _came_back(sentinel, seen) or Unchecked("D10", "", "writes; add --write-test")
 
 
 def _came_back(sentinel: SentinelSeen, seen: Seen) -> t.Optional[Result]:
+    """Return what a Sentinel forgot when it was started, lately; others soon tell it, if it can reach them or Redis."""
     uptime = number(sentinel.info, "uptime_in_seconds")
+    if uptime is None or uptime >= _YOUNG:
+        return None
     for name in seen.names:
-        epochs = [number(other.told[name].fields, "config-epoch") or 0 for other in voices(seen.sentinels)
-                  if name in other.told]
-        own = number(sentinel.told[name].fields, "config-epoch") if name in sentinel.told else None
-        if own is not None and uptime is not None and uptime < _YOUNG and own < max(epochs):
+        case = case_of(seen, name)
+        if sentinel.address in behind(case) and not case.in_failover:
+            told = epochs(case.second)
             return CAME_BACK.found(str(sentinel.address), "started %s ago, and is at epoch %d of %s, others at %d"
-                                   % (duration(uptime), own, name, max(epochs)))
+                                   % (duration(uptime), told[sentinel.address], name, max(told.values())))
     return None
 
 

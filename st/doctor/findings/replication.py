@@ -6,7 +6,7 @@ from st.doctor.case import Case
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.findings.login import locked_out
 from st.doctor.passing import lost_links, most, replicas_of
-from st.doctor.values import Fields, NodeSeen, is_down
+from st.doctor.values import Fields, Login, NodeSeen, is_down
 from st.secret import Secret
 
 _OLD_DATA = "after the next failover this node holds old data and cannot be promoted"
@@ -38,25 +38,26 @@ def follows(case: Case) -> t.Iterator[Result]:
     """D11: nodes that cannot follow a master: their passwords say so, or their links in two looks."""
     nodes = _of(case)
     told: t.Set[Address] = set()
-    linked = set(replicas_of(case.second)) - lost_links(case.second)
+    lost = lost_links(case.second, case.seen.nodes)
+    linked = set(replicas_of(case.second)) - lost
     passwords = [node.login.requirepass for node in nodes if node.login]
     for node in nodes:
-        kind = _judge(node, passwords, node.address in linked or len(passwords) < len(nodes))
+        if node.login is None:
+            yield Unchecked("D11", case.name, node.why_closed)
+            continue
+        kind = _judge(node.login, passwords, node.address in linked or len(passwords) < len(nodes))
         if kind is not None:
             told.add(node.address)
-            yield kind.found(case.name, _login_seen(node, case), node=node.address)
-        elif node.login is None:
-            yield Unchecked("D11", case.name, node.why_closed)
-    for address in sorted((lost_links(case.first) & lost_links(case.second)) - told):
+            yield kind.found(case.name, _login_seen(node.login, node.address in lost), node=node.address)
+    for address in sorted((lost_links(case.first, case.seen.nodes) & lost) - told):
         seen = "SENTINEL REPLICAS: master-link-status err, %s" % (
             "twice in %g s" % case.seen.again_after if case.seen.again else "once")
         yield NO_LINK.found(case.name, seen, node=address)
 
 
-def _judge(node: NodeSeen, passwords: t.Sequence[Secret], may_be_right: bool) -> t.Optional[Kind]:
+def _judge(login: Login, passwords: t.Sequence[Secret], may_be_right: bool) -> t.Optional[Kind]:
     """Return what is wrong with what a node says to its master; one whose link stands says the right thing."""
-    login = node.login
-    if login is None or not any(password.reveal() for password in passwords):
+    if not any(password.reveal() for password in passwords):
         return None
     if not login.masterauth.reveal():
         return NO_MASTERAUTH
@@ -65,10 +66,9 @@ def _judge(node: NodeSeen, passwords: t.Sequence[Secret], may_be_right: bool) ->
     return None if known else WRONG_MASTERAUTH
 
 
-def _login_seen(node: NodeSeen, case: Case) -> str:
-    link = "; Sentinel lists it with master-link-status=err" if node.address in lost_links(case.second) else ""
-    assert node.login is not None
-    empty = "is empty" if not node.login.masterauth.reveal() else "is another one"
+def _login_seen(login: Login, is_lost: bool) -> str:
+    link = "; Sentinel lists it with master-link-status=err" if is_lost else ""
+    empty = "is empty" if not login.masterauth.reveal() else "is another one"
     return "CONFIG GET: requirepass is set, masterauth %s%s" % (empty, link)
 
 
