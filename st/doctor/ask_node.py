@@ -44,14 +44,16 @@ def _converse(conversation: Conversation, seen: NodeSeen, credentials: Credentia
     commands: t.List[Command] = [["INFO"]]
     commands += [["CONFIG", "GET", word] for word in WANTED]
     info, *replies = conversation.ask(commands, deadline)
-    closed = next((refusal_of_auth(reply) for reply in replies if isinstance(reply, ReplyError)), "")
+    refused = [refusal_of_auth(reply) for reply in replies + [info] if isinstance(reply, ReplyError)]
+    seen = seen._replace(role=role, info=read_info(info), closed=refused[0] if refused else "",
+                         wants_password=bool(auth) and not isinstance(auth_reply, ReplyError))
+    if any(isinstance(reply, ReplyError) for reply in replies):
+        return seen
     config = _read_config(replies)
     login = Login(Secret(config.pop("requirepass", "")), Secret(config.pop("masterauth", "")),
                   config.pop("masteruser", ""))
-    logged_in = bool(auth) and not isinstance(auth_reply, ReplyError)
-    return seen._replace(role=role, closed=closed, info=read_info(info), config=None if closed else config,
-                         login=None if closed else login,
-                         wants_password=logged_in or bool(login.requirepass.reveal()))
+    return seen._replace(config=config, login=login,
+                         wants_password=seen.wants_password or bool(login.requirepass.reveal()))
 
 
 def _read_config(replies: t.Iterable[Reply]) -> t.Dict[str, str]:

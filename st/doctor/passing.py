@@ -5,6 +5,7 @@ from st.address import Address
 from st.doctor.case import Case, Teller, case_of
 from st.doctor.values import Fields, NodeSeen, Seen, address_of, is_down, is_lost, number
 
+UNLISTED = "SENTINEL REPLICAS refused"
 Listings = t.Dict[Address, t.List[Fields]]
 
 
@@ -17,6 +18,11 @@ def replicas_of(tellers: t.Iterable[Teller]) -> Listings:
             if address is not None:
                 found.setdefault(address, []).append(fields)
     return found
+
+
+def list_replicas(tellers: t.Iterable[Teller]) -> bool:
+    """Tell whether any of the Sentinels told of replicas; it may be refused to us."""
+    return any(teller.told.replicas is not None for teller in tellers)
 
 
 def lost_links(tellers: t.Iterable[Teller], nodes: t.Mapping[Address, NodeSeen]) -> t.Set[Address]:

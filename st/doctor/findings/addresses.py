@@ -5,9 +5,9 @@ import typing as t
 from st.address import Address
 from st.doctor.case import Case, voices
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
-from st.doctor.passing import most, replicas_of
+from st.doctor.passing import UNLISTED, list_replicas, most, replicas_of
 from st.doctor.peers import Peer, at, known_as, peers
-from st.doctor.values import FULL, NO_TLS, PROTECTED, TLS, NodeSeen, Seen, SentinelSeen, is_lost
+from st.doctor.values import FULL, NO_TLS, PROTECTED, TLS, NO_ID, NodeSeen, Seen, SentinelSeen, is_lost
 
 _ANNOUNCE = ("replica-announce-ip and -port on each Redis, and the outside address in `sentinel monitor`; or here: "
              "nat_map = {node} -> <host>:<port>")
@@ -48,6 +48,8 @@ def reachable(case: Case) -> t.Iterator[Result]:
     own = [node for node in nodes if _is_loopback(node.dialled.host)] if _is_told_from_afar(case) else []
     if own:
         yield LOOPBACK.found(case.name, "told by %s" % _teller(case), node=", ".join(str(each.address) for each in own))
+    if not list_replicas(case.first):
+        yield Unchecked("D07", case.name, UNLISTED)
     if len(nodes) < len(_addresses(case)):
         yield Unchecked("D07", case.name, "there are too many nodes")
     for node in nodes:
@@ -69,7 +71,9 @@ def announced(seen: Seen) -> t.Iterator[Result]:
     if len(answering) < 2:
         yield Unchecked("D08", "", "one Sentinel alone answers")
     elif not any(sentinel.myid for sentinel in answering):
-        yield Unchecked("D08", "", "no Sentinel tells its id: that begins with Redis 6.2")
+        yield Unchecked("D08", "", "no Sentinel tells its id: %s" % NO_ID)
+    elif all(told.sentinels is None for sentinel in answering for told in sentinel.told.values()):
+        yield Unchecked("D08", "", "SENTINEL SENTINELS refused")
     for peer in peers(seen):
         sentinel = known_as(seen, peer)
         if sentinel is None:

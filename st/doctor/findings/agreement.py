@@ -34,6 +34,8 @@ def agree(case: Case) -> t.Iterator[Result]:
         return
     if len(case.first) < 2:
         yield Unchecked("D06", case.name, "one Sentinel alone answers")
+    elif sum(bool(teller.told.fields) for teller in case.first) < 2:
+        yield Unchecked("D06", case.name, "SENTINEL MASTER refused")
     if disagree(case):
         named = masters_named(case.second, case.seen.nodes)
         yield MASTERS.found(case.name, "; ".join("%s: %s" % (address, _who(tellers))

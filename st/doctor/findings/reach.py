@@ -6,8 +6,8 @@ from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.passing import behind, epochs
 from st.doctor.peers import known_as, peers
 from st.doctor.values import (
-    FULL, GARBAGE, NO_TLS, PASSWORD, PLAIN_REDIS, PROTECTED, RIGHTS, SILENT, TLS, UNREACHABLE, WRONG_PASSWORD, Seen,
-    SentinelSeen, number, version,
+    FULL, GARBAGE, NO_ID, NO_TLS, PASSWORD, PLAIN_REDIS, PROTECTED, RIGHTS, SILENT, TLS, UNREACHABLE, WRONG_PASSWORD,
+    Seen, SentinelSeen, number, version,
 )
 from st.ops.tables import duration
 
@@ -87,7 +87,7 @@ def cloned(seen: Seen) -> t.Iterator[Result]:
     for sentinel in voices(seen.sentinels):
         other = first.setdefault(sentinel.myid, sentinel)
         if not sentinel.myid:
-            yield Unchecked("D09", str(sentinel.address), "it does not tell its id: that begins with Redis 6.2")
+            yield Unchecked("D09", str(sentinel.address), "it does not tell its id: %s" % NO_ID)
         elif other is not sentinel:
             seen_there = "SENTINEL MYID is %s at both" % sentinel.myid
             yield CLONED.found(str(sentinel.address), seen_there, other=other.address)
@@ -97,7 +97,9 @@ def writable(seen: Seen) -> t.Iterator[Result]:
     """D10: a Sentinel that cannot write its configuration, by asking it to write, or by what it forgot."""
     for sentinel in voices(seen.sentinels):
         about = str(sentinel.address)
-        if sentinel.written and sentinel.written != _SAVED:
+        if sentinel.written.startswith("NOPERM"):
+            yield Unchecked("D10", about, sentinel.written)
+        elif sentinel.written and sentinel.written != _SAVED:
             yield UNWRITABLE.found(about, "SENTINEL FLUSHCONFIG: %s" % sentinel.written)
         elif version(sentinel.info) and version(sentinel.info) < _SAVES:
             yield _came_back(sentinel, seen) or Unchecked("D10", about, "Redis says it from 7.0 on")

@@ -5,7 +5,7 @@ from st.address import Address
 from st.doctor.case import Case
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.findings.login import locked_out
-from st.doctor.passing import lost_links, most, replicas_of
+from st.doctor.passing import UNLISTED, list_replicas, lost_links, most, replicas_of
 from st.doctor.values import Fields, Login, NodeSeen, is_down
 from st.secret import Secret
 
@@ -36,6 +36,8 @@ _PRIORITY = "priority 0"
 
 def follows(case: Case) -> t.Iterator[Result]:
     """D11: nodes that cannot follow a master: their passwords say so, or their links in two looks."""
+    if not list_replicas(case.first):
+        yield Unchecked("D11", case.name, UNLISTED)
     nodes = _of(case)
     told: t.Set[Address] = set()
     lost = lost_links(case.second, case.seen.nodes)
@@ -75,12 +77,11 @@ def _login_seen(login: Login, is_lost: bool) -> str:
 def successors(case: Case) -> t.Iterator[Result]:
     """D13: who could be promoted, say the Sentinels that see the master."""
     seeing = [teller for teller in case.second if not is_down(teller.told.fields)]
-    listing = [teller for teller in seeing if teller.told.replicas is not None]
-    if not listing:
-        why = "no Sentinel reaches the master" if not seeing else "SENTINEL REPLICAS refused"
+    if not list_replicas(seeing):
+        why = "no Sentinel reaches the master" if not seeing else UNLISTED
         yield Unchecked("D13", case.name, why if not locked_out(case) else "no Sentinel can log in to the master")
         return
-    replicas = replicas_of(listing)
+    replicas = replicas_of(seeing)
     unfit = {address: why for address, why in ((address, _unfit(told)) for address, told in replicas.items()) if why}
     if not replicas:
         yield NO_REPLICA.found(case.name, "SENTINEL REPLICAS is empty")
