@@ -74,3 +74,9 @@ def _credentials(password: str) -> Credentials:
 def moved(old: t.Tuple[str, int], new: t.Tuple[str, int]) -> t.Callable[[Address], Address]:
     """Return an address map that leads one address to another."""
     return lambda address: Address(*new) if address == old else address
+
+
+def tell_all(bed: Bed, *words: t.Union[str, int]) -> None:
+    """Say the same to every Sentinel."""
+    for sentinel in bed.sentinels:
+        assert sentinel.cli("SENTINEL", *words) == "OK"

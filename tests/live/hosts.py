@@ -56,6 +56,11 @@ class Host:
             _system("setns", home, CLONE_NEWNET)
             os.close(home)
 
+    def add_address(self, address: str) -> None:
+        """Give this host one more address, which no other host has a way to."""
+        with self.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            _give(sock, LOOPBACK + b":1", address, "255.255.255.255")
+
     def close_device(self) -> None:
         """Leave the device to the process that carries the packets."""
         os.close(self.device)
@@ -177,8 +182,12 @@ def _make_device(address: str) -> int:
 def _set_up(address: str) -> None:
     """Give this namespace's devices their addresses and let packets through."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        for request, number in ((SIOCSIFADDR, address), (SIOCSIFNETMASK, "255.255.255.0")):
-            family_and_address = struct.pack("=H2x4s8x", socket.AF_INET, socket.inet_aton(number))
-            fcntl.ioctl(sock, request, struct.pack("16s16s8x", DEVICE, family_and_address))
+        _give(sock, DEVICE, address, "255.255.255.0")
         for name in (DEVICE, LOOPBACK):
             fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH22x", name, IFF_UP))
+
+
+def _give(sock: socket.socket, device: bytes, address: str, mask: str) -> None:
+    for request, number in ((SIOCSIFADDR, address), (SIOCSIFNETMASK, mask)):
+        family_and_address = struct.pack("=H2x4s8x", socket.AF_INET, socket.inet_aton(number))
+        fcntl.ioctl(sock, request, struct.pack("16s16s8x", device, family_and_address))

@@ -6,8 +6,8 @@ import typing as t
 from st.address import Address
 from tests.live.bed import Bed, Options
 from tests.live.hosts import Host, Hosts
-from tests.live.node import QUICK_SENTINELS, Node, SentinelNode, redis_version
-from tests.live.talk import Word
+from tests.live.node import HOST, QUICK_SENTINELS, Node, SentinelNode, redis_version
+from tests.live.talk import Talk, Word
 from tests.live.tunnel import Tunnel
 
 NAME = "sessions"
@@ -22,15 +22,15 @@ class _Placed(Node):
         super().__init__(directory, lines)
         self._place = place
         self.host, self.address = place.address, Address(place.address, self.port)
-        self._append(["bind " + place.address, "protected-mode no"])
+        self._append(["bind %s %s" % (place.address, HOST), "protected-mode no"])
 
     def start(self) -> None:
         with self._place.inside():
             super().start()
 
     def cli(self, *words: Word) -> t.Any:
-        with self._place.inside():  # whatever is cut
-            return super().cli(*words)
+        with self._place.inside(), Talk(Address(HOST, self.port)) as talk:  # whatever is cut, or protected
+            return talk.call(*words)
 
 
 class _PlacedSentinel(_Placed, SentinelNode):

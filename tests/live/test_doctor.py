@@ -9,7 +9,7 @@ from st.doctor.case import voices
 from st.doctor.examine import CHECKS
 from tests.fakes import refused_address
 from tests.live.bed import Bed
-from tests.live.doctoring import DOWN_AFTER, SANE_REDIS, SANE_SENTINEL, Look, moved
+from tests.live.doctoring import DOWN_AFTER, SANE_REDIS, SANE_SENTINEL, Look, moved, tell_all
 from tests.live.node import SentinelNode
 from tests.live.servers import needs
 from tests.live.talk import Talk
@@ -34,12 +34,6 @@ def look(sane: Bed) -> t.Iterator[Look]:
     look = Look(sane)
     yield look
     look.wait_well()
-
-
-def tell_all(bed: Bed, *words: t.Union[str, int]) -> None:
-    """Say the same to every Sentinel."""
-    for sentinel in bed.sentinels:
-        assert sentinel.cli("SENTINEL", *words) == "OK"
 
 
 def test_nothing_is_wrong(sane: Bed) -> None:
@@ -184,6 +178,9 @@ def test_room_at_redis(sane: Bed, look: Look) -> None:
         master.call("CONFIG", "SET", "min-replicas-to-write", 0, "timeout", 300, "maxclients", clients + 1)
         found = {(finding.id, finding.severity) for finding in look.examined().findings}
         assert found == {("D17", "note"), ("D18", "note"), ("D18", "problem")}
+        master.call("CONFIG", "SET", "maxclients", clients + 3)
+        [title] = [each.title for each in look.examined().findings if each.severity == "warning"]
+        assert title.startswith("%s has " % (sane.master(NAME).address,)) and "of %d clients" % (clients + 3) in title
         master.call("CONFIG", "SET", "maxclients", clients)
         look.one("D18", "takes no more clients")
         master.call("CONFIG", "SET", "min-replicas-to-write", 1, "timeout", 0, "maxclients", before)

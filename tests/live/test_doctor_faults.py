@@ -1,20 +1,16 @@
-"""The doctor and deployments with faults: passwords, TLS, too few Sentinels, nodes that are gone."""
+"""The doctor and deployments with faults: passwords, too few Sentinels, nodes that are gone."""
 import contextlib
-import pathlib
 import socket
-import ssl
 import typing as t
 
 import pytest
 
 from st.address import Address
-from st.sentinel.answers import Credentials
-from tests.certificates import Authority, stored
 from tests.fakes import FakeSentinel, refused_address, silent_listener
 from tests.live.bed import Bed
-from tests.live.doctoring import SANE_REDIS, SANE_SENTINEL, Look
-from tests.live.node import NodeTls, SentinelNode, free_port
-from tests.live.servers import needs, needs_tls
+from tests.live.doctoring import SANE_REDIS, Look
+from tests.live.node import SentinelNode, free_port
+from tests.live.servers import needs
 from tests.waiting import FACTOR, wait_until
 
 NAME = "sessions"
@@ -117,15 +113,18 @@ def test_too_few(poor: Bed) -> None:
 def test_a_sentinel_behind_nat_that_goes(poor: Bed) -> None:
     """D08, D03, D04: others know it by an address of no use; then it is gone, and still counts."""
     look = Look(poor)
-    outside = free_port()
+    sentinel, outside = poor.sentinels[0], free_port()
     hidden = SentinelNode(poor.directory, ["sentinel announce-port %d" % outside,
                                            "sentinel monitor sessions %s %d 1" % poor.master(NAME).address])
-    both = (poor.sentinels[0].address, hidden.address)
+    both = (sentinel.address, hidden.address)
+    sentinel.cli("SENTINEL", "SET", NAME, "down-after-milliseconds", 600000)
     try:
         hidden.start()
-        finding = look.wait_for("D08", "is called 127.0.0.1:%d by other Sentinels" % outside, sentinels=both)
-        assert finding.about == str(hidden.address)
+        finding = look.wait_for("D08", "other Sentinels, which this host cannot reach", sentinels=both)
+        assert (finding.about, finding.severity) == (str(hidden.address), "warning")
+        assert finding.title.startswith("is called 127.0.0.1:%d by" % outside)
         look.wait_for("D03", "2 Sentinels, majority 2", sentinels=both)
+        sentinel.cli("SENTINEL", "SET", NAME, "down-after-milliseconds", int(2000 * FACTOR))
         look.wait_for("D08", "who cannot reach it there", sentinels=both)
         assert "D04" not in [each.id for each in look.examined(sentinels=both).findings if each.about != NAME]
     finally:
@@ -133,7 +132,7 @@ def test_a_sentinel_behind_nat_that_goes(poor: Bed) -> None:
     finding = look.wait_for("D04", "is down, and still counts for the majority of sessions")
     assert finding.about == "127.0.0.1:%d" % outside
     assert "NOQUORUM" in look.wait_for("D04", "no failover is possible now").seen
-    poor.sentinels[0].cli("SENTINEL", "RESET", NAME)
+    sentinel.cli("SENTINEL", "RESET", NAME)
     wait_until(lambda: look.ids() == ["D03", "D13"], "not forgotten")
 
 
@@ -161,7 +160,7 @@ def test_a_failover(locked: Bed, look: Look) -> None:
 
 
 def test_who_is_no_sentinel(poor: Bed) -> None:
-    """D01: a plain Redis, nobody, somebody silent, somebody else; each costs its time once, side by side."""
+    """D01: a plain Redis, nobody, somebody silent, somebody else, a frozen one: each is told what it is."""
     with contextlib.ExitStack() as places:
         silent = places.enter_context(silent_listener())
         refused = places.enter_context(refused_address())
@@ -169,12 +168,16 @@ def test_who_is_no_sentinel(poor: Bed) -> None:
         places.callback(talker.close)
         talker.fault = "echo"
         full = places.enter_context(_full(poor))
+        frozen = SentinelNode(poor.directory, [])
+        places.callback(frozen.kill)
+        frozen.start()
+        frozen.stop()
         examined = Look(poor).examined(patience=2 * FACTOR, sentinels=tuple(Address(*each) for each in (
-            poor.master(NAME).address, silent, refused, talker.address, full)))
+            poor.master(NAME).address, silent, refused, talker.address, full, frozen.address)))
     assert {finding.about: finding.title for finding in examined.findings} == {
         str(poor.master(NAME).address): "is a plain Redis, no Sentinel", "%s:%d" % silent: "cannot be reached",
         "%s:%d" % refused: "cannot be reached", "%s:%d" % talker.address: "is no Sentinel",
-        str(full): "takes no more clients"}
+        str(full): "takes no more clients", str(frozen.address): "does not answer"}
     assert examined.exit_code(strict=False) == 1 and examined.well == ("D19",)
 
 
@@ -190,25 +193,3 @@ def _full(bed: Bed) -> t.Iterator[Address]:
             yield sentinel.address
     finally:
         sentinel.kill()
-
-
-@needs_tls()
-def test_tls(tmp_path: pathlib.Path) -> None:
-    """D01, D07: Sentinels that speak TLS, nodes that do, and none where we demand it; all well with the right words."""
-    authority = Authority()
-    ca, pair = stored(tmp_path, "ca.pem", authority.cert), stored(tmp_path, "pair.pem", *authority.issue())
-    context = _trusting(ca)
-    with Bed(replicas=1, sentinels=1, tls=NodeTls(ca, pair, context), redis_options=SANE_REDIS,
-             sentinel_options=SANE_SENTINEL) as bed:
-        look, secure = Look(bed), Credentials(tls=context)
-        look.one("D01", "speaks TLS")
-        node_words = {each.title for each in look.examined(credentials=secure).findings if each.id == "D07"}
-        assert node_words == {"%s speaks TLS" % (node.address,) for node in bed.nodes(NAME)}
-        assert look.ids(credentials=secure, of_nodes=lambda name: secure) == ["D03"]
-        strange = Credentials(tls=_trusting(stored(tmp_path, "other.pem", Authority().cert)))
-        finding = look.one("D01", "no TLS comes about", credentials=strange)
-        assert "TLS: its certificate is " in finding.seen
-
-
-def _trusting(ca: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca)
