@@ -39,6 +39,11 @@ def redis_version() -> t.Tuple[int, ...]:
     """Return the version of that redis-server, as (7, 0, 15)."""
     binary = redis_server()
     assert binary, "no redis-server: install one, or name it in REDIS_SERVER"
+    return version_of(binary)
+
+
+def version_of(binary: str) -> t.Tuple[int, ...]:
+    """Return the version that a redis-server tells, as (7, 0, 15)."""
     output = subprocess.check_output([binary, "--version"]).decode("ascii", "replace")
     found = re.search(r"v=([0-9]+(?:\.[0-9]+)*)", output)
     assert found, "%s --version says %r" % (binary, output)

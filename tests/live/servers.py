@@ -1,10 +1,17 @@
 """What the server that the tests run on is, and what it is too old for."""
+import contextlib
+import glob
+import os
 import subprocess
+import typing as t
 
 import pytest
 
-from tests.live.node import redis_server, redis_version
+from tests.live.node import redis_server, redis_version, version_of
+from tests.programs import ROOT
 from tests.waiting import FACTOR
+
+STORE = os.path.join(ROOT, "build", "servers")  # where scripts/servers keeps what it got
 
 
 def older_than(*version: int) -> bool:
@@ -21,6 +28,25 @@ def is_valkey() -> bool:
 def needs(*version: int) -> pytest.MarkDecorator:
     """Skip a test where the server is older than the first that can do what the test is about."""
     return pytest.mark.skipif(older_than(*version), reason="needs Redis %s or newer" % ".".join(map(str, version)))
+
+
+@contextlib.contextmanager
+def running_older_than(*version: int) -> t.Iterator[None]:
+    """Let nodes that start in this block be of a server older than a version, from the store; else skip the test."""
+    there = glob.glob(os.path.join(STORE, "*", "**", "redis-server"), recursive=True)
+    old = [path for path in sorted(there) if os.access(path, os.X_OK) and version_of(path) < version]
+    if not old:
+        pytest.skip("no server before %s in build/servers; scripts/servers gets what can be had"
+                    % ".".join(map(str, version)))
+    usual = os.environ.get("REDIS_SERVER")
+    os.environ["REDIS_SERVER"] = old[0]
+    try:
+        yield
+    finally:
+        if usual is None:
+            del os.environ["REDIS_SERVER"]
+        else:
+            os.environ["REDIS_SERVER"] = usual
 
 
 def needs_tls() -> pytest.MarkDecorator:
