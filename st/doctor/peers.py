@@ -6,6 +6,8 @@ from st.doctor.case import voices
 from st.doctor.passing import most
 from st.doctor.values import Fields, Seen, SentinelSeen, address_of, is_down, number
 
+NO_ID = "older than Redis 6.2, or no right to SENTINEL MYID"
+
 
 class Peer(t.NamedTuple):
     """One Sentinel, as others list it: under one address, for these master names."""

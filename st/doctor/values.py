@@ -13,8 +13,6 @@ UNREACHABLE, SILENT, TLS, NO_TLS = "unreachable", "silent", "tls", "no tls"
 PASSWORD, WRONG_PASSWORD, RIGHTS, PROTECTED, FULL = "password", "wrong password", "rights", "protected", "full"
 PLAIN_REDIS, GARBAGE = "plain redis", "garbage"
 
-NO_ID = "older than Redis 6.2, or no right to SENTINEL MYID"
-
 DOWN = ("s_down", "o_down")
 
 

@@ -5,9 +5,10 @@ import typing as t
 from st.address import Address
 from st.doctor.case import Case, voices
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
+from st.doctor.findings.host import NODE_FULL
 from st.doctor.passing import UNLISTED, list_replicas, most, replicas_of
-from st.doctor.peers import Peer, at, known_as, peers
-from st.doctor.values import FULL, NO_TLS, PROTECTED, TLS, NO_ID, NodeSeen, Seen, SentinelSeen, is_lost
+from st.doctor.peers import NO_ID, Peer, at, known_as, peers
+from st.doctor.values import FULL, NO_TLS, PROTECTED, TLS, NodeSeen, Seen, SentinelSeen, is_lost
 
 _ANNOUNCE = ("replica-announce-ip and -port on each Redis, and the outside address in `sentinel monitor`; or here: "
              "nat_map = {node} -> <host>:<port>")
@@ -28,8 +29,6 @@ NODE_NO_TLS = Kind("D07", PROBLEM, "with {node} no TLS comes about", "the tunnel
 NODE_PROTECTED = Kind("D07", PROBLEM, "{node} is in protected mode", "it serves its own host alone",
                       "set requirepass (and masterauth) there; or, behind a firewall, `bind` its address and "
                       "`protected-mode no`")
-NODE_FULL = Kind("D18", PROBLEM, "{node} takes no more clients", "every new client is turned away",
-                 "raise maxclients there, and find out who opens so many connections (CLIENT LIST)")
 UNHEARD = Kind("D08", PROBLEM, "is called {other} by other Sentinels, who cannot reach it there",
                "they cannot ask for its vote: behind Docker or NAT it announces an inside address",
                "in its sentinel.conf: sentinel announce-ip <outside address>, sentinel announce-port <outside port>; "

@@ -5,10 +5,11 @@ from st.doctor.case import Case
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.values import Fields, Seen, number
 
+_RAISE = "raise maxclients there, and find out who opens so many connections (CLIENT LIST)"
+NODE_FULL = Kind("D18", PROBLEM, "{node} takes no more clients", "every new client is turned away", _RAISE)
 NEARLY_FULL = Kind("D18", PROBLEM, "{node} has room for {left} more clients", "soon every new client is turned away",
-                   "raise maxclients there, and find out who opens so many connections (CLIENT LIST)")
-FILLING = Kind("D18", WARNING, "{node} has {clients} of {most} clients", "not many more fit",
-               "raise maxclients there, and find out who opens so many connections (CLIENT LIST)")
+                   _RAISE)
+FILLING = Kind("D18", WARNING, "{node} has {clients} of {most} clients", "not many more fit", _RAISE)
 IDLE = Kind("D18", NOTE, "{node} ends connections that are idle for {timeout} s", "clients must expect that theirs end",
             "CONFIG SET timeout 0 there, and let keepalive find the dead ones; or let clients ping more often")
 CONFIG = Kind("D19", WARNING, "the configuration has a warning", "it works, but is hardly meant", "change it there; "

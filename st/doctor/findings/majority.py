@@ -22,13 +22,13 @@ TWO = Kind("D03", WARNING, "2 Sentinels, majority 2: losing one stops every fail
            "add a third on another machine (an application host will do)")
 EVEN = Kind("D03", NOTE, "{count} Sentinels, majority {majority}: no more may be lost than of {less}",
             "an even number costs one more and gains nothing", "add one on another machine, or take one away")
+_QUORUM = "on every Sentinel: SENTINEL SET {about} quorum {majority}"
 TOO_HIGH = Kind("D03", PROBLEM, "quorum {quorum} of {count} Sentinels can never be reached",
-                "nobody ever fails over", "on every Sentinel: SENTINEL SET {about} quorum {majority}")
+                "nobody ever fails over", _QUORUM)
 ALL = Kind("D03", WARNING, "quorum {quorum} of {count} Sentinels: losing one stops every failover",
-           "all of them must see that the master is down", "on every Sentinel: SENTINEL SET {about} quorum {majority}")
+           "all of them must see that the master is down", _QUORUM)
 ALONE = Kind("D03", WARNING, "quorum 1 of {count} Sentinels: each alone calls the master down",
-             "one Sentinel with a bad network is enough to begin a failover",
-             "on every Sentinel: SENTINEL SET {about} quorum {majority}")
+             "one Sentinel with a bad network is enough to begin a failover", _QUORUM)
 NO_QUORUM = Kind("D04", PROBLEM, "no failover is possible now", "when the master dies, no replica is promoted",
                  "bring Sentinels back; those that are gone for good count until you forget them: SENTINEL RESET "
                  "{about} on each of the others, 30 s apart")

@@ -4,10 +4,10 @@ import typing as t
 from st.doctor.case import case_of, voices
 from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.passing import behind, epochs
-from st.doctor.peers import known_as, peers
+from st.doctor.peers import NO_ID, known_as, peers
 from st.doctor.values import (
-    FULL, GARBAGE, NO_ID, NO_TLS, PASSWORD, PLAIN_REDIS, PROTECTED, RIGHTS, SILENT, TLS, UNREACHABLE, WRONG_PASSWORD,
-    Seen, SentinelSeen, number, version,
+    FULL, GARBAGE, NO_TLS, PASSWORD, PLAIN_REDIS, PROTECTED, RIGHTS, SILENT, TLS, UNREACHABLE, WRONG_PASSWORD, Seen,
+    SentinelSeen, number, version,
 )
 from st.ops.tables import duration
 
