@@ -210,7 +210,7 @@ class Follower:
         hold = self.reason_to_hold(round)
         waiting = "no reply to ROLE from %s" % ", ".join(map(str, pending)) if pending else ""
         wrong = verdict.reason or waiting or ("" if verdict.choice else round.no_answer(self.tunnel.master))
-        handover = self._handover.goes_on()
+        handover = self._handover.goes_on(now)
         failing = FAILING if handover or (trouble & FAILOVER and (wrong or hold)) else ""
         why = round.in_words(hold, failing, wrong)
         target = self.row.current()
@@ -241,7 +241,7 @@ class Follower:
             return
         answered = {report.sentinel for report, _ in round.answers(self.tunnel.master)}
         saying = {report.sentinel for report, answer in self.naming(current.address, round) if answer.promoting}
-        if self._handover.begins(saying, answered - saying):
+        if self._handover.begins(time.monotonic(), saying, answered - saying):
             generation = self.row.demote(FAILING)
             if generation is not None:
                 self._handover.closed = self._on_stale(self.tunnel.name, generation)

@@ -1,5 +1,4 @@
-"""The moment before a failover promotes a replica: what the old master acknowledges after it is mostly lost."""
-import time
+"""The moment before a failover promotes a replica: what the old master acknowledges after it is lost. No clock."""
 import typing as t
 
 from st.address import Address
@@ -21,9 +20,9 @@ class Handover:
         self._saying: t.FrozenSet[Address] = frozenset()  # Sentinels that said so when they last answered
         self._said_at = -REST  # when any of them did (monotonic)
 
-    def begins(self, saying: t.AbstractSet[Address], others: t.AbstractSet[Address]) -> bool:
+    def begins(self, now: float, saying: t.AbstractSet[Address], others: t.AbstractSet[Address]) -> bool:
         """Take who says that a replica of this master is being promoted, and who does not; True when it begins."""
-        now, said_at = time.monotonic(), self._said_at
+        said_at = self._said_at
         self._saying = (self._saying | saying) - others  # who has not answered this time may be busy with it
         if not saying:
             return False
@@ -33,9 +32,9 @@ class Handover:
         self.on, self._since, self.closed = True, now, 0
         return True
 
-    def goes_on(self) -> bool:
+    def goes_on(self, now: float) -> bool:
         """End it when nobody says so any more, or it takes too long; True when it goes on."""
-        self.on = self.on and bool(self._saying) and time.monotonic() - self._since < LONGEST
+        self.on = self.on and bool(self._saying) and now - self._since < LONGEST
         return self.on
 
     def switched(self) -> int:
