@@ -17,7 +17,8 @@ CALM = {"down-after-milliseconds": "%d" % (3000 * FACTOR)}
 
 
 @pytest.mark.parametrize("options", [[], ["--poll", "60s"]])
-def test_nothing_is_written_to_a_master_that_is_left(options: t.List[str], redis_client: t.Callable[..., t.Any]) -> None:
+def test_nothing_is_written_to_a_master_that_is_left(options: t.List[str],
+                                                     redis_client: t.Callable[..., t.Any]) -> None:
     """No write is lost that was sent after the tunnel had heard that a replica is being promoted."""
     with Bed(sentinel_options=CALM) as bed, Tunnel(bed, "--hold", "60s", *options) as tunnel:
         client, numbers = redis_client(tunnel.addresses[NAME], **PLAIN), itertools.count()
