@@ -66,8 +66,20 @@ def test_the_next_may_follow_a_switch_at_once() -> None:
     """One that came to a switch was true: it is forgotten, and what it closed is told once."""
     handover = begun()
     handover.closed = 7
-    assert (handover.switched(), handover.switched(), handover.on) == (7, 0, False)
+    assert (handover.switched(True), handover.switched(True), handover.on) == (7, 0, False)
     assert handover.begins(1000.1, TWO, ONE)
+
+
+def test_a_new_reign_of_the_same_master() -> None:
+    """It ends the wait and nothing else: a liar's epochs must not make him believed again."""
+    case = Case()
+    case.round((A, 1), (A, 1), (A, 1))
+    case.round(PROMOTING, (A, 1), (A, 1))
+    case.round(PROMOTING._replace(epoch=2), (A, 1), (A, 1))
+    assert case.row.now().target is not None and case.stale == [1, 2, 3]
+    for epoch in range(3, 9):
+        case.round(PROMOTING._replace(epoch=epoch), (A, 1), (A, 1))
+        assert case.row.now().target is not None and case.row.generation == epoch + 1
 
 
 def test_connections_leave_before_the_promotion(caplog: t.Any) -> None:
@@ -81,7 +93,7 @@ def test_connections_leave_before_the_promotion(caplog: t.Any) -> None:
     for _ in range(2):
         case.round((A, 1), PROMOTING, (A, 1))
         assert case.row.now() == (None, 2, "3 of 3 sentinels answer, failover in progress")
-    assert case.follower.condition.state == "no_master" and not case.follower.settled
+    assert case.follower.condition.state == "no_master" and not lines(caplog, "no_master") and not case.follower.settled
     case.round((A, 1), (B, 2), (A, 1))
     assert case.stale == [1, 2, 3] and case.master == B and case.row.now()[1:] == (3, "")
     assert lines(caplog, "handover") == ["handover tunnel=t master=10.0.0.1:6379 by=s0:26379 closed=5"
@@ -117,7 +129,7 @@ def test_no_switch_follows(how: str, caplog: t.Any) -> None:
         assert case.row.now().target is not None and case.row.now()[1:] == (2, "")
     assert case.stale == [1, 2] and case.follower.switches == 0
     assert [record.getMessage().split()[0] for record in caplog.records] == [
-        "master", "handover", "no_master", "master_ok"]
+        "master", "handover", "master_ok"]
 
 
 def test_its_leader_ends_on_the_way() -> None:
@@ -159,3 +171,16 @@ def test_a_reload_in_the_middle() -> None:
     follower.go_on_as(case.follower)
     other.round(PROMOTING, (A, 1), (A, 1))
     assert other.stale == [] and case.row.now().target is None
+
+
+def test_a_switch_after_the_limit(caplog: t.Any) -> None:
+    """It comes of the same failover: what was closed for it is told with it. What was given up is forgotten."""
+    for given_up in (False, True):
+        caplog.clear()
+        case = Case()
+        case.round((A, 1), (A, 1), (A, 1))
+        case.round(PROMOTING, (A, 1), (A, 1))
+        case.follower._handover._since -= LONGEST
+        case.round((A, 1) if given_up else PROMOTING, (A, 1), (A, 1))
+        case.round((B, 2), (A, 1), (A, 1))
+        assert " closed=%d " % (5 if given_up else 10) in lines(caplog, "switch")[0]

@@ -166,7 +166,8 @@ class Follower:
         self.condition.adopted(bool(hold))  # before the row wakes those who ask for it
         generation = self.row.adopt(new, hold)
         started = time.monotonic()
-        closed = self._on_stale(self.tunnel.name, generation) + self._handover.switched()
+        closed = self._on_stale(self.tunnel.name, generation)
+        closed += self._handover.switched(old is None or old.endpoint != new.endpoint)
         took = time.monotonic() - started
         gap, self._last_good, self.unwell_at = started - self._last_good, started, started
         self.since = time.time()
@@ -242,6 +243,7 @@ class Follower:
         answered = {report.sentinel for report, _ in round.answers(self.tunnel.master)}
         saying = {report.sentinel for report, answer in self.naming(current.address, round) if answer.promoting}
         if self._handover.begins(time.monotonic(), saying, answered - saying):
+            self.condition.adopted(held=True)
             generation = self.row.demote(FAILING)
             if generation is not None:
                 self._handover.closed = self._on_stale(self.tunnel.name, generation)

@@ -34,11 +34,18 @@ class Handover:
 
     def goes_on(self, now: float) -> bool:
         """End it when nobody says so any more, or it takes too long; True when it goes on."""
-        self.on = self.on and bool(self._saying) and now - self._since < LONGEST
+        if not self._saying:
+            self.on, self.closed = False, 0
+        self.on = self.on and now - self._since < LONGEST
         return self.on
 
-    def switched(self) -> int:
-        """Forget it, for it was true; return how many connections it has ended."""
-        closed = self.closed if self.on else 0
-        self.__init__()  # type: ignore[misc]
+    def switched(self, another: bool) -> int:
+        """End it, for a new reign begins; return how many connections it has ended.
+
+        Only `another` master shows that it was true: a higher epoch of the same one is easily said, again and again.
+        """
+        closed, self.closed = self.closed, 0
+        self.on, self._saying = False, frozenset()
+        if another:
+            self._said_at = -REST
         return closed
