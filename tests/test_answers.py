@@ -38,6 +38,15 @@ def test_address_and_epoch_come_from_different_replies() -> None:
     assert answer == Answer(Address("10.0.0.1", 6379), 7, frozenset(["master", "s_down"]))
 
 
+@pytest.mark.parametrize("state, promoting", [
+    ("none", False), ("wait_start", False), ("select_slave", False), ("send_slaveof_noone", True),
+    ("wait_promotion", True), ("reconf_slaves", False), ("update_config", False), ("", False)])
+def test_states_of_a_failover(state: str, promoting: bool) -> None:
+    """A Sentinel that has chosen a replica, and has not seen that it is master, is promoting it (sentinel.c)."""
+    reply = fields(flags="master,failover_in_progress", failover_state=state)
+    assert read_answer(GOOD, reply, "s").promoting is promoting and not read_answer(GOOD, fields(), "s").promoting
+
+
 @pytest.mark.parametrize("reply", [ReplyError("NOPERM no MASTER"), NO_SUCH_MASTER, None, [], b"x", 7, [b"odd"]])
 def test_the_address_is_enough(reply: Reply) -> None:
     """Without a usable reply to MASTER the epoch is not known, and that is all."""

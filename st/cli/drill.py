@@ -20,7 +20,7 @@ from st.sentinel.survey import asker
 
 PLAN = """\
 {sentinel} would be told to fail over from {master} to one of {replicas}. \
-Connections to the old master end; what it acknowledges in the last second before that is mostly lost.
+Connections to the old master end, and new ones wait for the new one, for about a second.
 """
 MEANWHILE = """\
 Meanwhile this writes and reads about 100 small keys a second, {prefix}*, which it removes afterwards; \

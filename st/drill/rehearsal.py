@@ -161,7 +161,7 @@ class Rehearsal:
         phases += phases_of(list(self._heard), self._prospect.name, zero)
         for switch, moment in self._switches[:1]:
             phases += [Phase("noticed", moment - switch.took, "by the tunnel (%s)" % switch.heard),
-                       Phase("closed", moment, "%d connections" % switch.closed)]
+                       Phase("closed", moment, "%d connections by then" % switch.closed)]
             phases += first_good_since(moment, "first write", writes) + first_good_since(moment, "first read", reads)
         new = self._switches[-1][0].new if self._switches else None
         return Outcome(self._prospect.name, kind, self._prospect.master, new, at, zero, until, writes, reads,

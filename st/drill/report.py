@@ -9,8 +9,8 @@ from st.ops.lines import local_time
 from st.ops.plain import plain
 from st.ops.tables import wrapped
 
-WHY_LOST = ("Redis replicates after it has answered, and the old master answers until a Sentinel has seen that the new "
-            "one is master, up to 1 s after it made it that: what the old one took meanwhile is lost with it.")
+WHY_LOST = ("Redis replicates after it has answered: what the old master took, and the new one did not have yet when "
+            "it was promoted, is lost with the old one.")
 
 
 def as_text(outcome: Outcome) -> str:

@@ -10,6 +10,7 @@ from st.wire.login import refusal_of_auth
 from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 PLACEHOLDER_HOSTS = ("", "?", "0.0.0.0", "::", "*")
+PROMOTING = frozenset(["send_slaveof_noone", "wait_promotion"])  # of failover-state; Valkey says the same words
 DOWN = frozenset(["s_down", "o_down", "disconnected"])  # flags of what a Sentinel cannot reach
 MOST_LISTED = 256  # replicas; a list that somebody made up must not keep the watcher busy
 LONGEST_HOST = 255  # a domain name has no more
@@ -33,6 +34,7 @@ class Answer(t.NamedTuple):
     problem: str = ""  # why there is no master
     unknown: bool = False  # it says that it does not monitor this name
     replicas: t.Optional[t.Tuple[Listed, ...]] = None  # None: not asked, or not told
+    promoting: bool = False  # it is about to promote a replica, or has, and has not seen the outcome
 
 
 class Peer(t.NamedTuple):
@@ -99,7 +101,8 @@ def read_answer(address_reply: Reply, master_reply: Reply, sentinel: str, auth_r
     except ValueError as error:
         return Answer(flags=flags, problem="it names no usable address (%s)" % error)
     epoch = details.get("config-epoch", "")
-    return Answer(master, int(epoch) if re.match(r"[0-9]{1,20}\Z", epoch) else None, flags)
+    return Answer(master, int(epoch) if re.match(r"[0-9]{1,20}\Z", epoch) else None, flags,
+                  promoting=details.get("failover-state") in PROMOTING)
 
 
 def read_address(reply: Reply) -> Address:

@@ -21,10 +21,10 @@ REPLICAS, SLAVES = "REPLICAS", "SLAVES"  # before Redis 5 there is only the latt
 
 # The code publishes these names with their sign; the official list of events drops some (sentinel.c, sentinelEvent).
 EVENTS = (
-    "+switch-master +promoted-slave +failover-state-reconf-slaves +config-update-from +failover-end"
-    " +failover-end-for-timeout +reset-master +monitor -monitor +reboot +odown -odown +sdown -sdown +role-change"
-    " -role-change +convert-to-slave -failover-abort-not-elected -failover-abort-no-good-slave"
-    " -failover-abort-slave-timeout +sentinel +tilt -tilt"
+    "+switch-master +failover-state-send-slaveof-noone +promoted-slave +failover-state-reconf-slaves"
+    " +config-update-from +failover-end +failover-end-for-timeout +reset-master +monitor -monitor +reboot +odown"
+    " -odown +sdown -sdown +role-change -role-change +convert-to-slave -failover-abort-not-elected"
+    " -failover-abort-no-good-slave -failover-abort-slave-timeout +sentinel +tilt -tilt"
 ).split()
 
 

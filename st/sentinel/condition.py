@@ -26,7 +26,7 @@ class Condition:
         self._agreed_at = time.monotonic()  # when the Sentinels last agreed
 
     def adopted(self, held: bool) -> None:
-        """Note a new master, which has a line of its own in the log."""
+        """Note a new master, or that one is left for the next: each has a line of its own in the log."""
         self.state = NO_MASTER if held else OK
         self._agreed_at = time.monotonic()
 

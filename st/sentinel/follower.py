@@ -10,6 +10,7 @@ from st.nat import NatMap
 from st.sentinel.answers import Answer, Report
 from st.sentinel.condition import Condition
 from st.sentinel.election import Current, Verdict, Vote, decide
+from st.sentinel.handover import Handover
 from st.sentinel.masters import MasterRow, Target
 from st.sentinel.prober import Probed
 from st.sentinel.round import FAILOVER, Round
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 STUCK_AFTER = 10.0  # seconds; Sentinels tell each other of a failover every 2 s
 DEMOTED_AFTER = 2  # replies in a row: one may be of the moment in which a failover ends
 GAP_BOUNDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)  # seconds
+FAILING = "failover in progress"
 LOOPBACK = "a sentinel on another host means its own host: announce an outside address"
 PATIENCE = 1.0  # seconds beyond two time-outs for a role; then its absence is what is wrong
 
@@ -51,6 +53,7 @@ class Follower:
         self._serve_outage = serve_outage
         self._places: t.Dict[Address, Endpoint] = {}  # where each named address was found
         self._concluded_at = time.monotonic()  # when a round last ended with all roles known
+        self._handover = Handover()
         self.condition = Condition(tunnel.name, log)
         self.well = False  # this round has found the master to be one, and nobody says that it is failed over
         self.unwell_at = time.monotonic()  # when a round last ended otherwise, or the master changed
@@ -65,7 +68,7 @@ class Follower:
         self.condition, self.agreeing, self.since = other.condition, other.agreeing, other.since
         self.switches, self.gaps = other.switches, other.gaps
         self._last_good, self._slave_replies = other._last_good, other._slave_replies
-        self.unwell_at = other.unwell_at
+        self.unwell_at, self._handover = other.unwell_at, other._handover
 
     @property
     def state(self) -> str:
@@ -97,7 +100,7 @@ class Follower:
         current = self.row.current()
         if current is not None and probed.address == current.address:
             self._slave_replies = self._slave_replies + 1 if probed.role.name == REPLICA else 0
-            if self._is_good(probed):
+            if self._is_good(probed) and not self._handover.on:
                 self._last_good = time.monotonic()
 
     def consider(self, round: Round) -> None:
@@ -113,6 +116,7 @@ class Follower:
             self._want(address)
         if verdict.choice is not None:
             self._settle(verdict.choice, verdict.agreeing, round)
+        self._look_for_handover(round)
         if round.complete:
             self._forget_all_but({vote.address for vote in votes})
             self._conclude(verdict, round, len({vote.address for vote in votes}) < 2)
@@ -163,6 +167,7 @@ class Follower:
         generation = self.row.adopt(new, hold)
         started = time.monotonic()
         closed = self._on_stale(self.tunnel.name, generation)
+        closed += self._handover.switched(old is None or old.endpoint != new.endpoint)
         took = time.monotonic() - started
         gap, self._last_good, self.unwell_at = started - self._last_good, started, started
         self.since = time.time()
@@ -206,15 +211,16 @@ class Follower:
         hold = self.reason_to_hold(round)
         waiting = "no reply to ROLE from %s" % ", ".join(map(str, pending)) if pending else ""
         wrong = verdict.reason or waiting or ("" if verdict.choice else round.no_answer(self.tunnel.master))
-        failing = "failover in progress" if trouble & FAILOVER and (wrong or hold) else ""
+        handover = self._handover.goes_on(now)
+        failing = FAILING if handover or (trouble & FAILOVER and (wrong or hold)) else ""
         why = round.in_words(hold, failing, wrong)
         target = self.row.current()
         good = target is not None and self._is_good(self._probed.get(target.address))
         if self._slave_replies >= DEMOTED_AFTER and verdict.choice is None:
             self._demote(why)
         else:
-            self.row.conclude(why, bool(hold), good or not why)
-        self.condition.concluded(target.address if target else None, why, good and not hold, agree)
+            self.row.conclude(why, bool(hold) or handover, good or not why)
+        self.condition.concluded(target.address if target else None, why, good and not hold and not handover, agree)
 
     def _demote(self, why: str) -> None:
         """Cut the connections to a master that says it is none, while Sentinels still name it.
@@ -225,6 +231,25 @@ class Follower:
         if generation is not None:
             closed = self._on_stale(self.tunnel.name, generation)
             self._log(logging.WARNING, Event("demoted", tunnel=self.tunnel.name, closed=closed, why=why))
+
+    def _look_for_handover(self, round: Round) -> None:
+        """Cut the connections to the master, and let new ones wait, once a Sentinel says that it promotes a replica.
+
+        The master goes on to acknowledge writes for a second, and loses them when it is demoted (redis#6062).
+        """
+        current = self.row.current()
+        if current is None:
+            return
+        answered = {report.sentinel for report, _ in round.answers(self.tunnel.master)}
+        saying = {report.sentinel for report, answer in self.naming(current.address, round) if answer.promoting}
+        if self._handover.begins(time.monotonic(), saying, answered - saying):
+            self.condition.adopted(held=True)
+            generation = self.row.demote(FAILING)
+            if generation is not None:
+                self._handover.closed = self._on_stale(self.tunnel.name, generation)
+            self._log(logging.INFO, Event("handover", tunnel=self.tunnel.name, master=current.address,
+                                          by=",".join(map(str, sorted(saying))), closed=self._handover.closed,
+                                          means="failover begins; new connections wait"))
 
     def _pending(self, verdict: Verdict) -> t.List[Address]:
         """Return the addresses whose role is in question and has not been told yet."""

@@ -96,11 +96,14 @@ class Counter:
         return sorted((write for write in written if write.word not in kept), key=lambda write: write.sent)
 
 
-def switches(tunnel: Tunnel) -> t.List[float]:
-    """Return when (monotonic) the tunnel has adopted another master: not later than that is what its log says."""
+def switches(tunnel: Tunnel, event: str = "switch") -> t.List[float]:
+    """Return when (monotonic) the tunnel has adopted another master, or logged another event.
+
+    What an event tells of was over by then.
+    """
     ahead = time.time() - time.monotonic()
     lines = [line.split(" ", 3) for line in tunnel.log().splitlines()]
-    return [_timestamp(line[0]) - ahead for line in lines if line[2:3] == ["switch"]]
+    return [_timestamp(line[0]) - ahead for line in lines if line[2:3] == [event]]
 
 
 def unexcused(missing: t.Iterable[Write], adopted: t.Sequence[float], troubles: t.Sequence[float]) -> t.List[Write]:
