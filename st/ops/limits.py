@@ -82,7 +82,10 @@ def room(descriptors: int, tunnels: int, sentinels: int, threads: t.Optional[int
 
 def room_event(clients: int, descriptors: int, threads: t.Optional[int]) -> Event:
     """Return the line of the log at the start that tells how many clients fit, and why."""
-    return Event("room", clients=clients, nofile=descriptors, nproc="unlimited" if threads is None else threads)
+    limits = dict(nofile=descriptors, nproc="unlimited" if threads is None else threads)  # type: t.Dict[str, t.Any]
+    if clients == 1:
+        limits["means"] = "only one client at a time: raise ulimit -n, and the limit of processes (ulimit -u, TasksMax)"
+    return Event("room", clients=clients, **limits)
 
 
 def _number(limit: int) -> int:
