@@ -7,18 +7,19 @@ import pytest
 from st.deadline import Deadline
 from st.web import Views, WebServer
 from st.web.page import Seen
+from st.web.style import LIGHT
 from tests.browser import Browser, browser, needs_browser
 from tests.live.bed import Bed
 from tests.live.node import free_port
 from tests.live.tunnel import Tunnel
-from tests.page_states import DOWN, FAILING, HEALTHY, HOSTILE, LOST, UP, seen, status
+from tests.page_states import DOWN, FAILING, HEALTHY, HOSTILE, LONG, LOST, SPLIT, UP, seen, status
 from tests.test_web_page import contrast
 from tests.waiting import FACTOR, wait_until
 from tests.web import measures, served, views
 
 pytestmark = needs_browser
 
-WIDE, NARROW = 1280, 390  # pixels
+WIDE, NARROW = 1280, 360  # pixels
 TAB, ENTER = "\ue004", "\ue007"  # as the protocol has them
 
 # Every element with text of its own: its words, its colour, and that of the first thing behind it that has one.
@@ -46,6 +47,7 @@ FOCUS = """
 var element = document.activeElement, style = getComputedStyle(element);
 return [element.id || element.getAttribute("href"), style.outlineStyle !== "none" && parseFloat(style.outlineWidth)];
 """
+TAB_SHOWS = "return [document.title, document.getElementById('icon').href]"
 LOOK_NOW = "document.dispatchEvent(new Event('visibilitychange'))"  # what makes the page ask without waiting
 
 
@@ -143,23 +145,67 @@ def test_nothing_moves_under_a_selection_or_a_pause(chromium: Browser) -> None:
 
 
 def test_a_process_that_is_gone(chromium: Browser) -> None:
-    """The page says how old it is: a picture that stands still must not look healthy. It recovers by itself."""
+    """The page, its title and its icon say that it is old: what stands still must not look healthy. It recovers."""
     with served(views()) as server:
         chromium.look(WIDE, dark=False)
         chromium.go("http://%s/" % (server.address,))
-        assert chromium.text("#alarm") == ""
+        before = chromium.run(TAB_SHOWS)
+        assert chromium.text("#alarm") == "" and before[0].startswith("All is well - ")
         server.stop(Deadline(20 * FACTOR))
         chromium.run(LOOK_NOW)
-        wait_until(lambda: "No good answer since" in chromium.text("#alarm"), "the page says that it is old")
+        wait_until(lambda: "No answer since" in chromium.text("#alarm"), "the page says that it is old")
+        assert "for less than a minute: what is shown here is old" in chromium.text("#alarm")
+        title, icon = chromium.run(TAB_SHOWS)
+        assert title.startswith("No answer since ") and title.endswith(before[0][len("All is well"):])
+        assert icon != before[1] and chromium.run("return document.getElementById('page').className") == "old"
         again = WebServer(server.address, views())
         again.start()
         try:
             chromium.run(LOOK_NOW)
             wait_until(lambda: chromium.text("#alarm") == "", "the page is new again")
+            assert chromium.run(TAB_SHOWS) == before
+            assert chromium.run("return document.getElementById('page').className") == ""
             chromium.go("about:blank")
         finally:
             again.stop(Deadline(20 * FACTOR))
     chromium.complaints()  # of the answers that did not come
+
+
+def test_an_error_instead_of_the_page(chromium: Browser, expect_error: t.Callable[[str], None]) -> None:
+    """It is old then as well, and what came instead is told; paused, too, the title tells what is true."""
+    expect_error("ZeroDivisionError")
+    broken: t.List[str] = []
+    with served(views(switches=lambda: [] if not broken else 1 // 0)) as server:
+        chromium.look(WIDE, dark=False)
+        chromium.go("http://%s/" % (server.address,))
+        chromium.click("#pause")
+        broken.append("from here on")
+        chromium.run(LOOK_NOW)
+        wait_until(lambda: "An error instead of an answer (HTTP 500) since" in chromium.text("#alarm"), "it is told")
+        assert chromium.run("return document.title").startswith("No answer since ")
+        del broken[:]
+        chromium.run(LOOK_NOW)
+        wait_until(lambda: chromium.run("return document.title").startswith("All is well"), "the title is true again")
+        chromium.go("about:blank")
+    chromium.complaints()
+
+
+def test_a_page_that_is_left_open_does_not_grow(chromium: Browser) -> None:
+    """What was exchanged is given back: as many nodes after many refreshes as after a few."""
+    with opened(chromium, HEALTHY):
+        def refresh(times: int) -> int:
+            for _ in range(times):
+                chromium.run("window.old = document.getElementById('page')")
+                chromium.run(LOOK_NOW)
+                wait_until(lambda: chromium.run("return document.getElementById('page') !== window.old"), "refreshed")
+            chromium.run("window.old = null")
+            chromium.tell("HeapProfiler.collectGarbage")
+            found = chromium.tell("Performance.getMetrics")["metrics"]
+            return int(next(each["value"] for each in found if each["name"] == "Nodes"))
+
+        chromium.tell("Performance.enable")
+        few = refresh(3)
+        assert refresh(30) < 2 * few
 
 
 def test_without_scripts(chromium: Browser) -> None:
@@ -231,7 +277,7 @@ def test_it_can_be_read(chromium: Browser, width: int, dark: bool) -> None:
     long = UP._replace(name="x" * 60, listen="[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:6379", since=1.0,
                        master="[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:6379", clients=10 ** 9, accepted=10 ** 15,
                        max_connections=10 ** 9)
-    for shown in (HEALTHY, FAILING, DOWN, HOSTILE, seen(status(long, LOST))):
+    for shown in (HEALTHY, FAILING, DOWN, HOSTILE, LONG, SPLIT, seen(status(long, LOST))):
         with opened(chromium, shown, width, dark):
             chromium.run("document.querySelectorAll('details').forEach(function (each) { each.open = true; })")
             drawn = chromium.run(COLOURS)
@@ -240,6 +286,21 @@ def test_it_can_be_read(chromium: Browser, width: int, dark: bool) -> None:
                 assert contrast(_hex(front), _hex(back)) >= 4.5, (text, front, back)
             backs = {_hex(back) for _, _, back in drawn}
             assert ("#1a1e23" in backs) == dark and ("#ffffff" in backs) != dark
+
+
+def test_on_paper(chromium: Browser) -> None:
+    """Dark on white, whatever the palette on the screen, as backgrounds are not printed; nothing that one clicks."""
+    with opened(chromium, FAILING, dark=True):
+        chromium.tell("Emulation.setEmulatedMedia", media="print", features=[
+            {"name": "prefers-color-scheme", "value": "dark"}])
+        try:
+            front, back, text, button = chromium.run(
+                "var style = function (selector) { return getComputedStyle(document.querySelector(selector)); };"
+                "return [style('h1').color, style('.banner').backgroundColor, style('body').color,"
+                " style('#pause').display];")
+            assert _hex(front) == _hex(text) == LIGHT["text"] and (back, button) == ("rgba(0, 0, 0, 0)", "none")
+        finally:
+            chromium.tell("Emulation.setEmulatedMedia", media="")
 
 
 def _hex(colour: str) -> str:
