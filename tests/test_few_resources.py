@@ -15,9 +15,9 @@ from tests.fakes import World
 from tests.live.node import free_port
 from tests.programs import ROOT, Program
 from tests.test_process import connect, seeds
-from tests.test_web_program import get
 from tests.tunnels import ask, until_ended
 from tests.waiting import FACTOR, wait_until
+from tests.web import get
 
 LIMITED = ("sh", "-c", 'ulimit -n "$0" && exec "$@"')
 NOBODY = 54321  # a user without any other process
