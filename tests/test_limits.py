@@ -118,10 +118,10 @@ def test_the_limit_of_this_host_is_read(nproc: int) -> None:
 
 
 def test_what_is_needed_at_the_least() -> None:
-    """More for each tunnel, each of its places and each Sentinel."""
+    """More for each tunnel, each of its places, each Sentinel and each worker."""
     least = needs(1, 1, 3)
     assert least.what == "1 tunnel and 3 Sentinels" and needs(2, 3, 1).what == "2 tunnels and 1 Sentinel"
-    for more in (needs(2, 1, 3), needs(1, 2, 3), needs(1, 1, 4)):
+    for more in (needs(2, 1, 3), needs(1, 2, 3), needs(1, 1, 4), needs(1, 1, 3, 2)):
         assert more.descriptors > least.descriptors and more.threads > least.threads
 
 

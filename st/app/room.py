@@ -17,4 +17,5 @@ def room_for(settings: Settings, descriptors: int, threads: t.Optional[int]) -> 
 def needs_of(settings: Settings) -> Needs:
     """Return what these settings need at the least."""
     places = sum(len(tunnel.places) for tunnel in settings.tunnels)
-    return needs(len(settings.tunnels), places, len(settings.sentinels))
+    workers = settings.workers if settings.workers > 1 else 0
+    return needs(len(settings.tunnels), places, len(settings.sentinels), workers)

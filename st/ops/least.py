@@ -11,6 +11,7 @@ _THREADS = 8  # main, watcher, history, command, control socket, web page, each 
 _FOR_TUNNEL = 1  # the question for the role of its master
 _FOR_PLACE = 1  # a listener
 _FOR_SENTINEL = 2  # one to ask it, one to hear its events
+_FOR_WORKER = 2  # a process and the thread that hears it; the channel between them, at both ends while it starts
 _FOR_CLIENT = 2  # sockets
 _END = 1.0  # seconds for a thread that has nothing to do
 
@@ -23,9 +24,9 @@ class Needs(t.NamedTuple):
     what: str
 
 
-def needs(tunnels: int, places: int, sentinels: int) -> Needs:
-    """Return what tunnels that listen in so many places, and their Sentinels, need to serve one client."""
-    both = _FOR_TUNNEL * tunnels + _FOR_PLACE * places + _FOR_SENTINEL * sentinels
+def needs(tunnels: int, places: int, sentinels: int, workers: int = 0) -> Needs:
+    """Return what tunnels that listen in so many places, with Sentinels and workers, need to serve one client."""
+    both = _FOR_TUNNEL * tunnels + _FOR_PLACE * places + _FOR_SENTINEL * sentinels + _FOR_WORKER * workers
     what = "%d tunnel%s and %d Sentinel%s" % (tunnels, "s" * (tunnels != 1), sentinels, "s" * (sentinels != 1))
     return Needs(_DESCRIPTORS + both + _FOR_CLIENT, _THREADS + both + 1, what)
 
