@@ -39,7 +39,7 @@ class Exchange:
         self._deadline = Deadline(patience)
         self._whole = Deadline(longest)
         self._received = b""
-        self._reply = b""
+        self._reply = memoryview(b"")
 
     def fileno(self) -> int:
         """Return the descriptor to watch."""
@@ -90,7 +90,7 @@ class Exchange:
 
     def _begin_reply(self, answer: Answer, request: Request) -> bool:
         self._client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL)
-        self._reply = reply(answer, request)
+        self._reply = memoryview(reply(answer, request))  # what is left of it is no copy
         self._received = b""
         self._step = self._write
         return self._write()
