@@ -92,7 +92,8 @@ def test_no_descriptors_left(expect_error: t.Callable[[str], None], caplog: pyte
     assert len([record for record in caplog.records if "accept_paused" in record.getMessage()]) == 1
 
 
-def test_the_last_descriptor_is_for_probes(expect_error: t.Callable[[str], None]) -> None:
+def test_the_last_descriptor_is_for_probes(expect_error: t.Callable[[str], None],
+                                           caplog: pytest.LogCaptureFixture) -> None:
     """When clients have taken all of them it is alive, not ready, and one that is silent keeps nobody out."""
     expect_error("accept_paused")
     with served() as server, socket.socket() as silent, socket.socket() as client, socket.socket() as lowest:
@@ -107,7 +108,8 @@ def test_the_last_descriptor_is_for_probes(expect_error: t.Callable[[str], None]
             client.sendall(b"GET /readiness HTTP/1.0\r\n\r\n")
             reply = read_all(client)
             assert reply.startswith(b"HTTP/1.1 503") and b"no room for another client: Too many open files" in reply
-        assert until_ended(silent) == b"" and fetch(server.address, "/readiness").code == 200
+        assert until_ended(silent) == b"" and "the oldest client makes room" in caplog.text
+        assert fetch(server.address, "/readiness").code == 200
 
 
 def test_a_drain_is_no_stall(world: World) -> None:

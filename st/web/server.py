@@ -129,13 +129,14 @@ class WebServer:
         """Pause, or `poll` would report the same client for ever; one that is gone already is nothing to tell."""
         if self._stopping.is_set() or error.errno in (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR):
             return
-        now = time.monotonic()
+        now, makes_room = time.monotonic(), bool(self._exchanges) and error.errno in NONE_LEFT
         if now - self._starved_at > STARVED_AGAIN:
             logger.error(Event("accept_paused", http=self._address, error=os.strerror(error.errno or 0),
-                               means="probes and scrapes wait until descriptors are freed"))
+                               means="the oldest client makes room for the newest" if makes_room
+                               else "probes and scrapes wait until descriptors are freed"))
         self._starved_at = now
-        if self._exchanges and error.errno in NONE_LEFT:
-            self._end(self._exchanges[0])  # its descriptor is for the newest, as when there are too many
+        if makes_room:
+            self._end(self._exchanges[0])
         else:
             self._accept_from = now + PAUSE
 
