@@ -1,4 +1,4 @@
-"""What the status page may have to show, made up: healthy, during a failover, down, hostile, and too much."""
+"""What the status page may have to show, made up: healthy, during a failover, down, hostile, long, and too much."""
 import math
 import time
 import typing as t
@@ -74,3 +74,16 @@ HOSTILE = seen(status(LOST._replace(name=EVIL, master_name=EVIL, reason=EVIL, ma
                       sentinels=(SILENT._replace(address=EVIL, error=EVIL),), version=EVIL),
                [switch(tunnel=EVIL, heard=EVIL, sentinels=EVIL, old=Address(EVIL, 1), new=Address(EVIL, 2), at=NOW)],
                host=EVIL)
+ONE = seen(status(UP._replace(clients=0)), switches=())
+SPLIT = seen(status(UP._replace(sentinels_agreeing=2), OTHER), switches=SWITCHES[:1])
+LONG = seen(status(
+    LOST._replace(name="a-name-as-long-as-somebody-may-have-thought-of-" * 2, master="[2001:db8:0:1:2:3:4:22]:6379",
+                  listen="[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:6379",
+                  reason="2 of 3 sentinels answer, [2001:db8:0:1:2:3:4:5]:26379: Connection timed out"),
+    UP._replace(name="cache", listen="/run/sentinel-tunnel/some/directory/cache.sock", clients=480),
+    READER._replace(reason="no replica is listed"),
+    sentinels=(SENTINELS[0]._replace(address="[2001:db8:0:1:2:3:4:11]:26379"), SILENT, SENTINELS[2])))
+MANY = seen(status(*[(LOST if number in (17, 42) else UP)._replace(
+    name="tunnel-%03d" % number, listen="127.0.0.1:%d" % (7000 + number), clients=number) for number in range(100)]),
+    switches=[switch(at=NOW - number * 11000, gap=number % 9 * 1.5, tunnel="tunnel-%03d" % (number * 7 % 20))
+              for number in reversed(range(50))])

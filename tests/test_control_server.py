@@ -19,7 +19,7 @@ from st.deadline import Deadline
 from st.unix import LONGEST
 from tests.control import Steered, short_directory, steered
 from tests.fakes import World
-from tests.tunnels import until_ended
+from tests.tunnels import descriptors, no_threads_left, until_ended
 from tests.waiting import FACTOR, wait_until
 
 
@@ -283,3 +283,26 @@ def test_the_log_tells_who_steers(control: Steered, caplog: pytest.LogCaptureFix
         control.ask(b"STATUS\r\nRELOAD\r\n")
     lines = [str(record.msg) for record in caplog.records if record.name.startswith("st.control")]
     assert lines == ['control command=RELOAD by="pid %d uid %d"' % (os.getpid(), os.geteuid())]
+
+
+def test_without_threads_one_client_at_a_time_is_served(control: Steered,
+                                                        expect_error: t.Callable[[str], None]) -> None:
+    """Somebody must be able to look, and to stop the process; who says nothing is not waited for long."""
+    expect_error("no_thread")
+    with no_threads_left(), control.connect() as silent:
+        assert control.ask(b"PING\r\nPING\r\n") == b"+PONG\r\n+PONG\r\n"
+        assert until_ended(silent) == b"" and control.ask(b"STOP\r\n").startswith(b"+") and control.stopped.wait(
+            20 * FACTOR)
+
+
+def test_without_descriptors_one_client_is_let_in(control: Steered) -> None:
+    """The one that was kept for it; when it has gone there is one again."""
+    with socket.socket(socket.AF_UNIX) as sock, socket.socket() as lowest:
+        number = lowest.fileno()
+        lowest.close()
+        sock.settimeout(20 * FACTOR)
+        with descriptors(number):
+            sock.connect(control.path)
+            assert ping(sock) == b"+PONG\r\n"
+    for _ in range(3):
+        assert control.ask(b"PING\r\n") == b"+PONG\r\n"

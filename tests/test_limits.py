@@ -1,12 +1,16 @@
 """Limits of the host: how many clients fit."""
 import resource
+import threading
 import typing as t
 
 import pytest
 
+from st.errors import LocalError
 from st.ops import limits
 from st.ops.kernel import kernel_text
+from st.ops.least import check, needs, startable
 from st.ops.limits import lowest_limit, pids_files, raise_descriptor_limit, room, room_event, thread_limit
+from tests.tunnels import no_threads_left
 
 
 @pytest.fixture
@@ -45,8 +49,8 @@ def test_unlimited_is_a_number() -> None:
         (1024, 1, 19, None, 459),
         (1024, 2, 3, None, 471),
         (1024, 1, 3, 4096, 475),
-        (65536, 1, 3, 4096, 4022),
-        (1024, 1, 3, 100, 26),
+        (65536, 1, 3, 4096, 4047),
+        (1024, 1, 3, 100, 51),
         (64, 1, 3, None, 1),
         (20, 50, 3, None, 1),
         (1024, 1, 3, 10, 1),
@@ -111,3 +115,27 @@ def test_the_limit_of_this_host_is_read(nproc: int) -> None:
     """The limit is the user's or that of a cgroup this test can read too."""
     texts = [kernel_text(path) for path in pids_files(kernel_text("/proc/self/cgroup"))]
     assert thread_limit() == lowest_limit(nproc, texts) <= nproc  # type: ignore[operator]
+
+
+def test_what_is_needed_at_the_least() -> None:
+    """More for each tunnel, each of its places, each Sentinel and each worker."""
+    least = needs(1, 1, 3)
+    assert least.what == "1 tunnel and 3 Sentinels" and needs(2, 3, 1).what == "2 tunnels and 1 Sentinel"
+    for more in (needs(2, 1, 3), needs(1, 2, 3), needs(1, 1, 4), needs(1, 1, 3, 2)):
+        assert more.descriptors > least.descriptors and more.threads > least.threads
+
+
+def test_threads_are_tried() -> None:
+    """As many as are asked for, all ended at once; none where the kernel gives none."""
+    before = threading.active_count()
+    assert startable(50) == 50 and threading.active_count() == before
+    with no_threads_left():
+        assert startable(50) == 0
+        with pytest.raises(LocalError, match="^too few threads: 0 more can be started here, and 1 tunnel and 1 Sen"):
+            check(needs(1, 1, 1), 1024)
+    check(needs(1, 1, 1), 1024)
+
+
+def test_one_client_at_a_time_is_worth_a_warning() -> None:
+    """With what to raise."""
+    assert "only one client at a time: raise ulimit -n" in str(room_event(1, 64, None))

@@ -80,18 +80,28 @@ def test_watch_draws_in_place(control: Steered) -> None:
         assert all(line.endswith(CLEAR_LINE) or not line for line in lines)
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.process.wait(20 * FACTOR) == 0
-        wait_until(lambda: terminal.shown().endswith(SHOW_CURSOR), "the cursor is back")
+        wait_until(lambda: terminal.shown().endswith(SHOW_CURSOR + "\r\n"), "the cursor is back")
 
 
 def test_watch_fits_a_small_terminal(control: Steered) -> None:
-    """Nothing scrolls and nothing wraps; TERM gives the cursor back too."""
+    """Nothing scrolls, and what is left out is told; TERM gives the cursor back too."""
     with Terminal(control.path, 5, 20) as terminal:
         wait_until(terminal.screens, "a screen is drawn")
         lines = [line.replace(CLEAR_LINE, "") for line in terminal.screens()[0].split("\r\n")]
         assert len(lines) <= 5 and all(len(line.rstrip("\r")) <= 20 for line in lines)
+        assert " more lines: " in terminal.screens()[0]
         terminal.process.terminate()
         assert terminal.process.wait(20 * FACTOR) == 0
-        wait_until(lambda: terminal.shown().endswith(SHOW_CURSOR), "the cursor is back")
+        wait_until(lambda: terminal.shown().endswith(SHOW_CURSOR + "\r\n"), "the cursor is back")
+
+
+def test_watch_cuts_nothing_off_a_narrow_terminal(control: Steered) -> None:
+    """What is too long for a line goes on in the next, as on a phone: the answer must be read to its end."""
+    with Terminal(control.path, 40, 36) as terminal:
+        wait_until(terminal.screens, "a screen is drawn")
+        lines = [line.replace(CLEAR_LINE, "").rstrip("\r") for line in terminal.screens()[0].split("\r\n")]
+        assert all(len(line) <= 36 for line in lines)
+        assert lines[2:4] == ["ok: every tunnel has a master, 3 of", "  3 Sentinels answer"]
 
 
 def test_watch_goes_on_when_the_process_comes_back(world: World) -> None:

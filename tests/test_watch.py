@@ -1,5 +1,6 @@
 """`watch`: what Sentinels tell, in words, until Ctrl-C."""
 import pathlib
+import re
 import signal
 import typing as t
 
@@ -27,11 +28,13 @@ def start(world: World, tmp_path: pathlib.Path) -> t.Iterator[Start]:
 
 
 def test_the_events_of_one_master(start: Start, world: World) -> None:
-    """From all Sentinels that one knows; those of other masters are not told, nor is the end."""
+    """After the date, from all Sentinels that one knows; those of other masters are not told, nor is the end."""
     program = start(world.name)
     for seed in world.seeds:
         program.wait_for("sentinel %s:%d is listened to\n" % seed, lambda: program.out)
-    assert program.out.splitlines()[0].endswith(" mymaster: the master is %s:%d" % world.master.address)
+    day, first = program.out.splitlines()[:2]
+    assert first.endswith(" mymaster: the master is %s:%d" % world.master.address)
+    assert re.match(r"[A-Z][a-z]{2} [0-9]{4}-[0-9]{2}-[0-9]{2}\Z", day)
     world.sentinels[2].publish("+sdown", "master other 10.0.0.1 6379")
     world.sentinels[2].publish("+sdown", "master mymaster 10.0.0.1 6379")
     program.wait_for(" mymaster: sentinel %s:%d thinks the master 10.0.0.1:6379 is down (+sdown)\n" % world.seeds[2],
@@ -39,7 +42,7 @@ def test_the_events_of_one_master(start: Start, world: World) -> None:
     world.sentinels[1].close()
     program.wait_for(" sentinel %s:%d cannot be heard: " % world.seeds[1], lambda: program.out)
     assert program.end(signal.SIGINT) == 0
-    assert len(program.out.splitlines()) == 6 and program.log == ""
+    assert len(program.out.splitlines()) == 7 and program.log == ""
 
 
 def test_the_events_of_all_masters(start: Start, world: World) -> None:
@@ -49,7 +52,7 @@ def test_the_events_of_all_masters(start: Start, world: World) -> None:
     program.wait_for("is listened to", lambda: program.out)
     world.sentinels[0].publish("+sdown", "master other 10.0.0.1 6379")
     program.wait_for(" other: sentinel ", lambda: program.out)
-    assert program.end(signal.SIGINT) == 0 and len(program.out.splitlines()) == 2
+    assert program.end(signal.SIGINT) == 0 and len(program.out.splitlines()) == 3
 
 
 def test_nothing_to_watch(start: Start, world: World) -> None:

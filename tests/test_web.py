@@ -3,6 +3,7 @@ import os
 import re
 import socket
 import typing as t
+import zlib
 
 import pytest
 
@@ -10,9 +11,11 @@ from st.address import Address
 from st.deadline import Deadline
 from st.errors import ListenError
 from st.web.answers import Answer
-from st.web.exchange import reply
+from st.web.exchange import GZIP, reply
+from st.web.request import Request
 from st.web.server import WebServer
 from tests.fakes import read_all
+from tests.test_status import BOTH
 from tests.tunnels import until_ended
 from tests.waiting import FACTOR, wait_until
 from tests.web import GET, connect, fetch, is_alive, served, views
@@ -44,6 +47,20 @@ def test_head_is_get_without_the_body(path: str) -> None:
             assert int(length) == len(get.body)
 
 
+def test_a_compressed_page() -> None:
+    """For browsers and Prometheus, which ask for it; what is served is the same."""
+    with served(views(BOTH._replace(tunnels=BOTH.tunnels * 9))) as server:
+        plain, packed = [ask(server, "/status", encoding) for encoding in ("identity", "gzip, deflate, br")]
+        assert len(packed) < len(plain) / 2 and zlib.decompress(packed, GZIP) == plain
+
+
+def ask(server: WebServer, path: str, encoding: str) -> bytes:
+    """Return the body of a reply as it is sent to a client that takes an encoding."""
+    with connect(server) as client:
+        client.sendall(b"GET %s HTTP/1.0\r\nAccept-Encoding: %s\r\n\r\n" % (path.encode(), encoding.encode()))
+        return read_all(client).partition(b"\r\n\r\n")[2]
+
+
 def test_a_body_does_not_destroy_the_reply() -> None:
     """What nobody reads would make the kernel reset the connection with the reply still on its way."""
     with served() as server:
@@ -53,7 +70,7 @@ def test_a_body_does_not_destroy_the_reply() -> None:
 
 def test_half_a_character() -> None:
     """A text that is no Unicode is sent all the same, with the length of what is sent."""
-    head, _, body = reply(Answer(200, "text/plain", "\u00fc\udc80"), "GET").partition(b"\r\n\r\n")
+    head, _, body = reply(Answer(200, "text/plain", "\u00fc\udc80"), Request("GET", "/", {})).partition(b"\r\n\r\n")
     assert body == b"\xc3\xbc?" and b"Content-Length: 3\r\n" in head
 
 

@@ -1,6 +1,5 @@
 """Clients of the web server that are slow, idle, deaf, endless or too many, and a host without descriptors."""
 import contextlib
-import resource
 import socket
 import time
 import typing as t
@@ -10,7 +9,7 @@ import pytest
 from st.web.server import MOST
 from tests.fakes import World, read_all
 from tests.test_status import BOTH
-from tests.tunnels import ask, be_busy, running, until_ended
+from tests.tunnels import ask, be_busy, descriptors, running, until_ended
 from tests.waiting import FACTOR, wait_until
 from tests.web import GET, connect, fetch, is_alive, served, views, views_of
 
@@ -81,22 +80,36 @@ def test_a_storm_of_probes() -> None:
 def test_no_descriptors_left(expect_error: t.Callable[[str], None], caplog: pytest.LogCaptureFixture) -> None:
     """It pauses and says so once, and does not spin; with descriptors it goes on by itself."""
     expect_error("accept_paused")
-    with served() as server, socket.socket() as client, socket.socket() as lowest:
+    with served() as server, socket.socket() as client:
         client.settimeout(20 * FACTOR)
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        number = lowest.fileno()
-        lowest.close()  # from here to the limit none is free but this one
-        resource.setrlimit(resource.RLIMIT_NOFILE, (number, before[1]))
-        try:
+        with descriptors(3):  # fewer than there are: its spare one is of no use
             client.connect(server.address)
             client.sendall(GET)
             used = time.process_time()
             be_busy(1.0)  # a loop that spins would use this second
             assert time.process_time() - used < 0.5
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, before)
         assert read_all(client).endswith(b'{"alive": true}\n')
     assert len([record for record in caplog.records if "accept_paused" in record.getMessage()]) == 1
+
+
+def test_the_last_descriptor_is_for_probes(expect_error: t.Callable[[str], None],
+                                           caplog: pytest.LogCaptureFixture) -> None:
+    """When clients have taken all of them it is alive, not ready, and one that is silent keeps nobody out."""
+    expect_error("accept_paused")
+    with served() as server, socket.socket() as silent, socket.socket() as client, socket.socket() as lowest:
+        for sock in (silent, client):
+            sock.settimeout(20 * FACTOR)
+        number = lowest.fileno()
+        lowest.close()
+        assert fetch(server.address, "/readiness").code == 200
+        with descriptors(number):  # from here to the limit none is free
+            silent.connect(server.address)
+            client.connect(server.address)
+            client.sendall(b"GET /readiness HTTP/1.0\r\n\r\n")
+            reply = read_all(client)
+            assert reply.startswith(b"HTTP/1.1 503") and b"no room for another client: Too many open files" in reply
+        assert until_ended(silent) == b"" and "the oldest client makes room" in caplog.text
+        assert fetch(server.address, "/readiness").code == 200
 
 
 def test_a_drain_is_no_stall(world: World) -> None:

@@ -4,6 +4,8 @@ import hashlib
 import html.parser
 import re
 import typing as t
+import urllib.parse
+import xml.etree.ElementTree
 
 import pytest
 
@@ -13,8 +15,9 @@ from st.web.style import DARK, DRAWN, LIGHT, WRITTEN
 from tests.page_states import DOWN, EVIL, FAILING, HEALTHY, HOSTILE, LOST, NOW, OTHER, READER, UP, seen, status
 from tests.test_status import SENTINELS
 
-VOID = ("meta", "br")
+VOID = ("meta", "br", "wbr", "link")
 STARTING = UP._replace(state="starting", master=None, epoch=None, since=None, sentinels_agreeing=0)
+STARTED = seen(status(STARTING))
 UNASKED = SENTINELS[0]._replace(up=False, events=False, latency=None, error=NOT_ASKED)
 
 
@@ -99,6 +102,25 @@ def test_what_to_do_is_told() -> None:
     items = [attrs["class"] for tag, attrs in found.elements if tag == "li" and attrs.get("class")]
     assert items == ["bad", "warn", "warn"] and "<code>sentinel-tunnel masters</code>" in page(FAILING, [])
     assert not read(HEALTHY).has("what to do")
+
+
+def test_the_cause_comes_first() -> None:
+    """Where no Sentinel answers that is told before all the tunnels that have no master for it."""
+    found = read(DOWN)
+    told = [found.texts.index(text) for text in found.texts if " down: " in text or "has no master (9 held)" in text]
+    assert len(told) == 3 and " down: 10.0.0.11:26379" in found.texts[told[0]]
+
+
+def test_the_tab_shows_the_state() -> None:
+    """By an icon in the colour of the banner that is drawn in the page itself, and another for when nothing answers."""
+    icons = set()
+    for shown, level in ((HEALTHY, "good"), (STARTED, "warn"), (FAILING, "bad")):
+        link, = [attrs for tag, attrs in read(shown).elements if tag == "link"]
+        kind, _, drawn = urllib.parse.unquote(str(link["href"])).partition(",")
+        path, = xml.etree.ElementTree.fromstring(drawn)
+        assert kind == "data:image/svg+xml" and path.attrib["fill"] == LIGHT[level + "_back"]
+        icons.add(link["href"])
+    assert len(icons) == 3 and link["data-lost"] == link["href"]
 
 
 def test_a_tunnel_with_all_its_numbers() -> None:

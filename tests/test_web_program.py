@@ -14,12 +14,7 @@ from tests.prometheus import needs_promtool, promtool, value
 from tests.test_process import connect, seeds, started
 from tests.tunnels import ask, command, until_ended
 from tests.waiting import FACTOR, wait_until
-from tests.web import Reply, fetch
-
-
-def get(port: int, path: str) -> Reply:
-    """Return what a probe on this host gets."""
-    return fetch(("127.0.0.1", port), path)
+from tests.web import get
 
 
 def test_probes_from_start_to_end(world: World, tmp_path: pathlib.Path) -> None:

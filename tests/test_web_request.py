@@ -42,6 +42,18 @@ def test_a_head_that_comes_in_pieces(received: bytes) -> None:
     assert parse(received) is not None
 
 
+@pytest.mark.parametrize("header, gzip", [
+    (b"", False), (b"Accept-Encoding: gzip\r\n", True), (b"accept-encoding:deflate, GZIP;q=1.0, *;q=0.5\r\n", True),
+    (b"Accept-Encoding: br\r\nAccept-Encoding: x-gzip ; q=0.3\r\n", True), (b"Accept-Encoding: identity\r\n", False),
+    (b"Accept-Encoding: gzip;q=0\r\n", False), (b"Accept-Encoding: gzip; q=0.000, br\r\n", False),
+    (b"Accept-Encoding: *\r\n", False), (b"Accept-Encoding: gzipped, \xff;q=\r\n", False), (b"X: gzip\r\n", False),
+])
+def test_who_takes_compressed_replies(header: bytes, gzip: bool) -> None:
+    """Who names gzip, in whatever way, unless its weight is 0."""
+    request = parse(b"GET / HTTP/1.0\r\n" + header + b"\r\n")
+    assert request is not None and request.gzip is gzip
+
+
 def test_names_in_the_query() -> None:
     """Names of tunnels may have any characters; more than one may be named."""
     request = parse(b"GET /readiness?tunnel=a+b%20%C3%BC%26&tunnel=&x HTTP/1.0\n\n")

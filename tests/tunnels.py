@@ -1,5 +1,6 @@
 """Tunnels for tests: two connected sockets, a tunnel whose table the test writes, and an App on a World."""
 import contextlib
+import resource
 import select
 import socket
 import struct
@@ -95,6 +96,17 @@ def no_threads_left() -> t.Iterator[None]:
         yield
     finally:
         threading.stack_size(size)
+
+
+@contextlib.contextmanager
+def descriptors(limit: int) -> t.Iterator[None]:
+    """Let this process open no file with this number or a higher one."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 class OneTunnel:

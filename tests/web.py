@@ -74,6 +74,11 @@ def fetch(address: t.Tuple[str, int], path: str, method: str = "GET", body: t.Op
         client.close()
 
 
+def get(port: int, path: str) -> Reply:
+    """Return what a probe on this host gets."""
+    return fetch(("127.0.0.1", port), path)
+
+
 def is_alive(server: WebServer) -> bool:
     """Tell whether a probe gets its reply."""
     return fetch(server.address, "/liveness").code == 200

@@ -78,12 +78,16 @@ def _repeat(look: t.Callable[[], str], drawing: bool) -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        _write(SHOW_CURSOR if drawing else "")
+        _write(SHOW_CURSOR + "\n" if drawing else "")  # or the prompt would stand behind ^C
 
 
 def _screen(text: str, size: os.terminal_size) -> str:
     """Return what draws a text over the last one without flicker: nothing is cleared before it is written anew."""
-    lines = [line[: size.columns] for line in text.splitlines()[: max(1, size.lines - 1)]]
+    lines = [part for line in text.splitlines() for part in wrapped(line, "  ", size.columns).splitlines() or [""]]
+    room = max(1, size.lines - 1)
+    if len(lines) > room:
+        left = "(%d more lines: sentinel-tunnel status shows them)" % (len(lines) - room + 1)
+        lines[room - 1 :] = [left[: size.columns]]
     return HOME + "".join(line + CLEAR_LINE + "\r\n" for line in lines) + CLEAR_BELOW
 
 

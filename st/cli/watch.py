@@ -33,19 +33,31 @@ def watch(context: click.Context, name: t.Optional[str]) -> None:
     settings, whom = loaded.settings, asker(loaded.settings)
     names = _all_names(whom) if name is None else [tunnel_named(loaded, name).master]
     reports = report(whom, names, peers=settings.discover)
-    for each in names:
-        click.echo("%s %s: %s" % (clock(time.time()), plain(each), plain(_state(whom, each, reports))))
+    states = [plain(_state(whom, each, reports)) for each in names]
+    day = _tell_day("")
+    for each, state in zip(names, states):
+        click.echo("%s %s: %s" % (clock(time.time()), plain(each), state))
     heard: "queue.Queue[Heard]" = queue.Queue()
     ears = Ears(everyone(whom, reports), whom.credentials, whom.timeout, heard.put)
     try:
         ears.start()
         while True:
+            day = _tell_day(day)
             _print_next(heard, None if name is None else names)
             ears.again()
     except KeyboardInterrupt:
         pass
     finally:
         ears.stop(Deadline(STOP_WAIT))
+
+
+def _tell_day(told: str) -> str:
+    """Print the date unless it was told before, and return it: the lines have times alone, and may be read days later.
+    """
+    today = time.strftime("%a %Y-%m-%d")
+    if today != told:
+        click.echo(today)
+    return today
 
 
 def _print_next(heard: "queue.Queue[Heard]", names: t.Optional[t.Sequence[str]]) -> None:

@@ -1,6 +1,5 @@
 """The control socket of a running process: takes a few clients at a time, none of which can hold up another."""
 import logging
-import os
 import select
 import socket
 import threading
@@ -13,6 +12,7 @@ from st.control.steering import Steering
 from st.control.talk import Talk
 from st.deadline import Deadline
 from st.event import Event
+from st.ops.spare import Spare
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ LOOK = 0.5  # seconds between two looks whether to stop
 ROOM_WAIT = 1.0  # seconds for the client that makes room
 PAUSE = 0.1  # seconds without accepting when descriptors have run out
 FULL = "ERR max number of clients reached"
-NO_THREAD = "ERR no thread is left to answer: raise ulimit -u; kill %d stops the process"
+ALONE = 1.0  # seconds that a client may take for its request when it is served without a thread of its own
 
 
 class ControlServer:
@@ -31,6 +31,7 @@ class ControlServer:
         """Make the socket; raise ControlError."""
         self._steering = steering
         self._place = Place(path)
+        self._spare = Spare()  # of the listening thread
         self._changed = threading.Condition()  # guards the talks
         self._talks: t.Dict[Talk, threading.Thread] = {}
         self._numbers = 0  # of the clients so far; of the listening thread
@@ -51,6 +52,7 @@ class ControlServer:
                 pass  # stopped before
             self._thread.join(deadline.left())
         self._place.close()
+        self._spare.close()
         with self._changed:
             talks = dict(self._talks)
         for talk in talks:
@@ -61,11 +63,12 @@ class ControlServer:
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
+            self._spare.renew()
             if not _await_client(self._place.listener) or self._stopping.is_set():
                 self._renew()
                 continue
             try:
-                client, _ = self._place.listener.accept()
+                client = self._spare.accept(self._place.listener)
             except OSError as error:
                 if not self._stopping.is_set():
                     logger.error(Event("control_paused", error=error.strerror or error))
@@ -95,10 +98,10 @@ class ControlServer:
             self._talks[talk] = thread
         try:
             thread.start()
-        except RuntimeError as error:  # can't start new thread
-            logger.error(Event("no_thread", control=talk.number, error=error))
-            self._leave(talk)
-            _refuse(client, NO_THREAD % os.getpid())
+        except RuntimeError as error:  # can't start new thread: all the more somebody wants to know, or to stop it
+            logger.error(Event("no_thread", control=talk.number, error=error, means="one client at a time is served"))
+            talk.hurry(ALONE)
+            self._run(talk)
 
     def _make_room(self) -> bool:
         """End the client that has asked nothing for the longest time when there are too many: a person must get in.

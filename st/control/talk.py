@@ -22,7 +22,10 @@ Answering = t.Callable[[t.Sequence[str], "Talk"], Answer]
 
 
 class Talk:
-    """Reads requests and writes replies until one side ends. `end` is for any thread, the rest for its own."""
+    """Reads requests and writes replies until one side ends. `end` is for any thread, the rest for its own.
+
+    `hurry` comes before `run`.
+    """
 
     def __init__(self, number: int, sock: socket.socket, answering: Answering, idle: float = IDLE,
                  slow: float = SLOW) -> None:
@@ -33,6 +36,7 @@ class Talk:
         self._answering = answering
         self._idle = idle
         self._slow = slow
+        self._waits = True  # for as long as it takes until the next request begins
         self._requests = protocol.Requests()
         self._closing = threading.Lock()  # guards the socket between shutdown and close
 
@@ -45,6 +49,11 @@ class Talk:
         finally:
             with self._closing:
                 self._sock.close()
+
+    def hurry(self, seconds: float) -> None:
+        """End it when the client takes longer for a request, its silence before that included, or to read a reply."""
+        self._idle = self._slow = seconds
+        self._waits = False
 
     def end(self) -> None:
         """End the conversation; whatever its thread waits for on the socket returns at once."""
@@ -98,7 +107,7 @@ class Talk:
             try:
                 data = self._sock.recv(PIECE)
             except socket.timeout:
-                if begun:
+                if begun or not self._waits:
                     return None
                 continue
             if not data:

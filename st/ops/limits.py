@@ -11,6 +11,8 @@ _FOR_PROCESS = 60  # clients that are being refused, the log, the interpreter
 _FOR_TUNNEL = 8  # a listener, the questions for the role of its master, and role checks with a password
 _FOR_SENTINEL = 2  # one to ask it, one to hear its events
 _FOR_CLIENT = 2  # a socket to the client and one to the master
+_THREADS_FOR_PROCESS = 40  # 16 clients of the control socket, 16 threads that wait for work, the rest of it
+_THREADS_FOR_TUNNEL = 3  # a listener, the questions for the role of its master
 
 # What "unlimited" comes to: fs.nr_open, the kernel's own ceiling, as it is by default.
 UNLIMITED = 1048576
@@ -75,14 +77,19 @@ def room(descriptors: int, tunnels: int, sentinels: int, threads: t.Optional[int
 
     `others` are what takes one descriptor and one thread each: more listeners of a tunnel, questions to replicas.
     """
-    kept_back = _FOR_PROCESS + _FOR_TUNNEL * tunnels + _FOR_SENTINEL * sentinels + others
-    fits = (descriptors - kept_back) // _FOR_CLIENT
-    return max(1, fits if threads is None else min(fits, threads - kept_back))
+    both = _FOR_SENTINEL * sentinels + others
+    fits = (descriptors - _FOR_PROCESS - _FOR_TUNNEL * tunnels - both) // _FOR_CLIENT
+    if threads is not None:
+        fits = min(fits, threads - _THREADS_FOR_PROCESS - _THREADS_FOR_TUNNEL * tunnels - both)
+    return max(1, fits)
 
 
 def room_event(clients: int, descriptors: int, threads: t.Optional[int]) -> Event:
     """Return the line of the log at the start that tells how many clients fit, and why."""
-    return Event("room", clients=clients, nofile=descriptors, nproc="unlimited" if threads is None else threads)
+    limits = dict(nofile=descriptors, nproc="unlimited" if threads is None else threads)  # type: t.Dict[str, t.Any]
+    if clients == 1:
+        limits["means"] = "only one client at a time: raise ulimit -n, and the limit of processes (ulimit -u, TasksMax)"
+    return Event("room", clients=clients, **limits)
 
 
 def _number(limit: int) -> int:

@@ -1,4 +1,7 @@
 """Text from outside, made safe to print: names of programs, of masters, and errors."""
+import codecs
+
+codecs.lookup("unicode_escape")  # is a module to be read: now, and not when no descriptor is left for its file
 
 
 def plain(text: str) -> str:

@@ -147,7 +147,7 @@ def _without_master(tunnel: TunnelStatus, answering: int, asked: bool) -> Findin
     what = "is starting" if tunnel.state == STARTING else "has no %s" % tunnel.wanted
     held = " (%d held)" % tunnel.held if tunnel.held else ""
     reason = ": " + plain(tunnel.reason) if tunnel.reason else ""
-    if not asked:
+    if not asked or (tunnel.state == STARTING and answering):
         step = "wait a moment: the Sentinels are being asked"
     elif not answering:
         step = "no Sentinel answers: check their addresses, and the firewall"

@@ -20,9 +20,9 @@ def _row(cells: t.Sequence[str], widths: t.Sequence[int]) -> str:
     return aligned if len(aligned) <= COLUMNS else "  ".join(cells)  # every value in full matters more than columns
 
 
-def wrapped(line: str, indent: str = "    ") -> str:
+def wrapped(line: str, indent: str = "    ", columns: int = COLUMNS) -> str:
     """Return a line cut into as many as it needs, `indent` before all but the first."""
-    return textwrap.fill(line, COLUMNS, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.fill(line, columns, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def duration(seconds: float) -> str:

@@ -5,10 +5,11 @@ import threading
 import typing as t
 
 from st import __version__
-from st.app.room import room_for
+from st.app.room import needs_of, room_for
 from st.config import Loaded, Settings
 from st.errors import SentinelTunnelError
 from st.event import Event
+from st.ops.least import check
 from st.ops.limits import prepare_thread_ends, raise_descriptor_limit, room_event, thread_limit
 from st.ops.lock import locked
 from st.ops.logs import configure
@@ -35,13 +36,13 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
     where = places(settings, loaded.source, os.environ)
     optional = ready is None and not where.chosen & {"control", "lock"}  # such as in a container that is read-only
     threading.stack_size(STACK)
-    prepare_thread_ends()
     descriptors, threads = raise_descriptor_limit(), thread_limit()
+    clients = room_of(settings, descriptors, threads)
+    prepare_thread_ends()
     with locked(where.lock, optional) as (lock, doubt), Signals() as signals, \
             configure(settings.log_level, settings.log_format, settings.log_file, syslog_of(settings)) as log:
         logger.info(Event("start", version=__version__, config=loaded.source or "none", tunnels=len(settings.tunnels)))
-        clients = room_of(settings, descriptors, threads)
-        logger.info(room_event(clients, descriptors, threads))
+        logger.log(logging.WARNING if clients == 1 else logging.INFO, room_event(clients, descriptors, threads))
         remark(loaded)
         if doubt:
             logger.warning(Event("not_locked", why=doubt, means="a second process will not notice this one"))
@@ -55,7 +56,8 @@ def run(loaded: Loaded, again: t.Callable[[], Loaded], say: t.Callable[[str], No
 
 
 def room_of(settings: Settings, descriptors: int, threads: t.Optional[int]) -> int:
-    """Return how many clients fit within these limits beside what the settings ask for."""
+    """Return how many clients fit within these limits beside what the settings ask for; LocalError when none does."""
+    check(needs_of(settings), descriptors)
     descriptors -= DESCRIPTORS if settings.http else 0
     clients = room_for(settings, descriptors, threads)
     if threads is not None and settings.workers > 1:  # each connection has another thread there

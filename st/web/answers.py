@@ -4,6 +4,7 @@ import os
 import time
 import typing as t
 
+from st.ops.least import shortage
 from st.ops.measures import Measures
 from st.ops.plain import plain
 from st.ops.status import UP, Finding, ProcessStatus, TunnelStatus
@@ -99,6 +100,8 @@ def _readiness(asked: Asked) -> Answer:
     if unknown:
         return _json(404, {"ready": False, "reason": "no tunnel %r; there are: %s" % (unknown[0], ", ".join(there))})
     why = ["shutting down"] if views.stopping() else unready(status, views.measures().room, names)
+    short = "" if why else shortage()
+    why += ["no room for another client: " + short] if short else []
     return _json(503, {"ready": False, "reason": "; ".join(why)}) if why else _json(200, {"ready": True})
 
 

@@ -58,7 +58,7 @@ def _facts(card: Card, now: float) -> str:
     since = "-"
     if tunnel.since is not None and tunnel.master is not None:
         since = '%s <span class="soft">%s</span>' % (duration(now - tunnel.since), moment_of(tunnel.since, now))
-    address = shown(tunnel.master or "-").replace(", ", "<br>")
+    address = shown(tunnel.master or "-").replace(", ", "<br>").replace("]:", "]<wbr>:")
     known = "last " if tunnel.master and tunnel.state != UP else ""
     agree = "%d of %d agree" % (tunnel.sentinels_agreeing, card.answering) if card.answering else "none answers"
     full = tunnel.clients >= tunnel.max_connections

@@ -3,9 +3,11 @@ import html
 import re
 import time
 import typing as t
+import urllib.parse
 
 from st.ops.plain import plain
 from st.ops.tables import duration
+from st.web.style import LIGHT
 
 GOOD = "good"
 WARN = "warn"
@@ -17,6 +19,8 @@ _SHAPES = {
     WARN: "M8 1L15.5 14.5H.5zM8 6V10M8 11.5V13",
     BAD: "M5 1H11L15 5V11L11 15H5L1 11V5zM5.3 5.3L10.7 10.7M10.7 5.3L5.3 10.7",
 }
+_TAB_ICON = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="%s" d="%s" stroke="#fff" '
+             'stroke-width="1.8" stroke-linejoin="round"/></svg>')
 
 
 def shown(text: str) -> str:
@@ -43,6 +47,12 @@ def moment_of(at: float, now: float) -> str:
 def icon(level: str) -> str:
     """Return the sign of a level; a word stands beside it, so it says nothing by itself."""
     return '<svg class="icon %s" viewBox="0 0 16 16" aria-hidden="true"><path d="%s"/></svg>' % (level, _SHAPES[level])
+
+
+def tab_icon(level: str) -> str:
+    """Return the address of the sign for the tab of the browser, which is in it: nothing is to be loaded."""
+    drawn = _TAB_ICON % (LIGHT[level + "_back"], _SHAPES[level])
+    return "data:image/svg+xml," + urllib.parse.quote(drawn)
 
 
 def facts(pairs: t.Iterable[t.Tuple[str, str]]) -> str:

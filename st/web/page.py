@@ -8,7 +8,7 @@ from st.ops.status import NO_MASTER, NOT_ASKED, OK, STARTING, Finding, ProcessSt
 from st.ops.tables import duration
 from st.switch import Switch
 from st.web.cards import Card, card, level_of, state_words
-from st.web.markup import BAD, GOOD, WARN, icon, more, sentence, shown
+from st.web.markup import BAD, GOOD, WARN, icon, more, sentence, shown, tab_icon
 from st.web.plots import span_of
 from st.web.samples import HOUR, Stretch
 from st.web.script import SCRIPT
@@ -22,6 +22,7 @@ INDEXED = 6  # with more tunnels than these there is an index of them
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>%(title)s</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">
+<link rel="icon" id="icon" href="%(icon)s" data-lost="%(lost)s">
 <noscript><meta http-equiv="refresh" content="%(period)d"></noscript><style>%(style)s</style></head>
 <body><div id="alarm" role="alert"></div><div id="said" class="unseen" role="status"></div>
 <main id="page">%(body)s</main>
@@ -50,13 +51,15 @@ def _digest(text: str) -> str:
 # Nothing is loaded, nothing may frame it, and a script that somebody managed to put into it does not run.
 POLICY = "; ".join((
     "default-src 'none'", "style-src " + _digest(STYLE), "script-src " + _digest(SCRIPT), "connect-src 'self'",
-    "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"))
+    "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"))
 
 
 def page(seen: Seen, paths: t.Iterable[str]) -> str:
     """Return the document; `paths` are what programs read."""
-    title = "%s - sentinel-tunnel on %s" % (_headline(seen)[0], shown(seen.host))
-    return _PAGE % {"title": title, "period": STATIC_PERIOD, "style": STYLE, "script": SCRIPT, "body": _body(seen),
+    answer, level = _headline(seen)
+    return _PAGE % {"title": "%s - sentinel-tunnel on %s" % (answer, shown(seen.host)), "icon": tab_icon(level),
+                    "lost": tab_icon(BAD), "period": STATIC_PERIOD, "style": STYLE, "script": SCRIPT,
+                    "body": _body(seen),
                     "links": " ".join('<a href="%s">%s</a>' % (path, path) for path in paths)}
 
 
@@ -89,7 +92,8 @@ def _body(seen: Seen) -> str:
 def _banner(seen: Seen) -> str:
     status, (answer, level) = seen.status, _headline(seen)
     return ('<div class="banner %s"><h1>%s%s</h1><p>%s</p></div>\n'
-            '<p class="process"><b>sentinel-tunnel %s</b> on <b>%s</b>, pid %d, up %s. As of <b>%s</b></p>\n') % (
+            '<p class="process"><b>sentinel-tunnel %s</b> on <b>%s</b>, pid %d, up %s. '
+            'As of <b class="when">%s</b></p>\n') % (
                 level, icon(level), answer, _numbers(status), shown(status.version), shown(seen.host), status.pid,
                 duration(seen.now - status.started), local_time(seen.now, "seconds"))
 
@@ -104,10 +108,13 @@ def _numbers(status: ProcessStatus) -> str:
 
 def _todo(seen: Seen) -> str:
     """Return what is wrong and what to do, the worst first."""
-    found = list(seen.notices) + seen.status.findings()
+    status = seen.status
+    answered = not status.sentinels or any(sentinel.up for sentinel in status.sentinels)
+    # Where no Sentinel answers, that is why tunnels have no master: not to be found behind all of these.
+    found = list(seen.notices) + sorted(status.findings(), key=lambda each: not answered and each.tunnel != "")
     if not found:
         return ""
-    without = {each.name for each in seen.status.tunnels if level_of(each, ()) == BAD}
+    without = {each.name for each in status.tunnels if level_of(each, ()) == BAD}
     items = [_item(each, BAD if each.tunnel in without else WARN) for each in found]
     rest = more("rest", "%d more" % len(items[TOLD:]), '<ul class="todo">%s</ul>' % "".join(items[TOLD:]))
     return '<h2>What is wrong, and what to do</h2>\n<ul class="todo">%s</ul>%s' % (

@@ -10,6 +10,7 @@ METHODS = ("GET", "HEAD")
 _END = re.compile(br"\r?\n\r?\n")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _FIELD = re.compile(br"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\Z")
+_GZIP = re.compile(r"(x-)?gzip[\t ]*(;[\t ]*q=(?P<weight>[0-9.]+)[\t ]*)?\Z", re.IGNORECASE)
 
 
 class BadRequest(Exception):
@@ -26,6 +27,7 @@ class Request(t.NamedTuple):
     method: str
     path: str
     query: t.Mapping[str, t.Sequence[str]]
+    gzip: bool = False  # the client takes a compressed reply
 
 
 def parse(received: bytes) -> t.Optional[Request]:
@@ -41,8 +43,9 @@ def parse(received: bytes) -> t.Optional[Request]:
         request = _request(lines[0].rstrip(b"\r"))
     if end is None:
         return None
-    _check_fields([line.rstrip(b"\r") for line in lines[1:]], modern=not lines[0].rstrip(b"\r").endswith(b"/1.0"))
-    return request
+    fields = [line.rstrip(b"\r") for line in lines[1:]]
+    _check_fields(fields, modern=not lines[0].rstrip(b"\r").endswith(b"/1.0"))
+    return request._replace(gzip=_takes_gzip(fields))
 
 
 def _request(line: bytes) -> Request:
@@ -81,3 +84,11 @@ def _check_fields(fields: t.Sequence[bytes], modern: bool) -> None:
     hosts = sum(field.lower().startswith(b"host:") for field in fields)
     if hosts > 1 or (modern and not hosts):
         raise BadRequest(400, "HTTP/1.1 needs one Host header, this request has %d" % hosts)
+
+
+def _takes_gzip(fields: t.Sequence[bytes]) -> bool:
+    """Tell whether gzip is named as an encoding that the client takes; a weight of 0 says that it does not."""
+    codings = [coding.strip() for field in fields if field.lower().startswith(b"accept-encoding:")
+               for coding in field.decode("ascii", "replace").partition(":")[2].split(",")]
+    named = [match for match in map(_GZIP.match, codings) if match]
+    return bool(named) and (named[0].group("weight") or "1").strip("0.") != ""

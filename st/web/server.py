@@ -14,6 +14,7 @@ from st.deadline import Deadline
 from st.errors import ListenError
 from st.event import Event
 from st.ops.blame import blame_holder
+from st.ops.spare import NONE_LEFT, Spare
 from st.web.answers import Views, answer
 from st.web.exchange import Exchange
 from st.web.samples import Samples, moment
@@ -34,6 +35,7 @@ class WebServer:
     def __init__(self, address: Address, views: Views) -> None:
         self._listener = _listen(address)
         self._address = Address(*self._listener.getsockname()[:2])
+        self._spare = Spare()  # the thread's own
         self._views = views
         self._samples = Samples()  # the thread's own
         self._answer = functools.partial(answer, views=views, samples=self._samples)
@@ -57,7 +59,7 @@ class WebServer:
         """Stop answering and close everything. Twice is fine."""
         self._stopping.set()
         if self._thread.ident is None:
-            self._listener.close()
+            self._close()
             return
         try:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread at once; close() would not
@@ -73,9 +75,13 @@ class WebServer:
         except Exception:  # nothing answers from here on, so that a probe of liveness sees it
             logger.exception("the web server failed")
         finally:
-            self._listener.close()
+            self._close()
             for exchange in self._exchanges:
                 exchange.close()
+
+    def _close(self) -> None:
+        self._listener.close()
+        self._spare.close()
 
     def _sample(self, now: float) -> None:
         """Note the counts of this moment, twice a minute, for the plots of the page."""
@@ -88,6 +94,7 @@ class WebServer:
 
     def _go_round(self) -> None:
         """Wait for something to do, or a moment, and do all of it that can be done at once."""
+        self._spare.renew()
         poller = select.poll()
         accepting = time.monotonic() >= self._accept_from
         if accepting:
@@ -103,7 +110,7 @@ class WebServer:
 
     def _accept(self) -> None:
         try:
-            client, _ = self._listener.accept()
+            client = self._spare.accept(self._listener)
         except OSError as error:
             return self._not_accepted(error)
         if len(self._exchanges) >= MOST:
@@ -122,11 +129,16 @@ class WebServer:
         """Pause, or `poll` would report the same client for ever; one that is gone already is nothing to tell."""
         if self._stopping.is_set() or error.errno in (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR):
             return
-        now = time.monotonic()
+        now, makes_room = time.monotonic(), bool(self._exchanges) and error.errno in NONE_LEFT
         if now - self._starved_at > STARVED_AGAIN:
             logger.error(Event("accept_paused", http=self._address, error=os.strerror(error.errno or 0),
-                               means="probes and scrapes wait until descriptors are freed"))
-        self._starved_at, self._accept_from = now, now + PAUSE
+                               means="the oldest client makes room for the newest" if makes_room
+                               else "probes and scrapes wait until descriptors are freed"))
+        self._starved_at = now
+        if makes_room:
+            self._end(self._exchanges[0])
+        else:
+            self._accept_from = now + PAUSE
 
 
 def _listen(address: Address) -> socket.socket:

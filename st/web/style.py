@@ -62,7 +62,7 @@ th{font-size:12px;font-weight:400}
 .lane{display:flex;align-items:center;margin:3px 0}
 .lane .name{flex:0 0 130px;padding-right:8px;overflow-wrap:anywhere;font-size:13px}
 .days{flex:1 1 auto;height:28px;min-width:0;display:flex;width:100%}
-.axis .days{height:auto;font-size:12px}.axis .days span{flex:1 1 0;min-width:0}
+.axis .days{height:auto;font-size:12px}.axis .days span{flex:1 1 0;min-width:0;padding-right:4px}
 .day,.now{fill:none;stroke-width:1;vector-effect:non-scaling-stroke}.now{stroke-width:2}
 .switches{margin:10px 0 0;padding:0;list-style:none}
 .switches li{padding:5px 0;border-top:1px solid;overflow-wrap:anywhere}
@@ -71,10 +71,12 @@ th{font-size:12px;font-weight:400}
 footer{padding-top:10px;padding-bottom:24px;font-size:13px}footer a{margin-right:12px}
 button{font:inherit;padding:5px 12px;border:1px solid;border-radius:5px;cursor:pointer;margin-right:10px}
 #alarm.on{padding-top:10px;padding-bottom:10px;font-weight:600;position:sticky;top:0}
+#page.old{filter:grayscale(1)}.old h1:before{content:"Was: "}
 a:focus,summary:focus,button:focus{outline:3px solid;outline-offset:2px}
 @media (max-width:600px){body{font-size:14px}main,header,footer{padding-left:10px;padding-right:10px}
 h1{font-size:22px}.lane{display:block}.tunnel{padding-left:10px;padding-right:10px}.facts div{margin-right:16px}
-.axis .days{font-size:11px}figure{flex-basis:90px}figcaption b{margin-right:0}figcaption span{flex-basis:100%}}
+.axis .days{font-size:11px}.axis .days span{word-spacing:100vw}th:nth-child(4),td:nth-child(4){display:none}
+figure{flex-basis:90px}figcaption b{margin-right:0}figcaption span{flex-basis:100%}}
 """
 
 _COLOURS = """
@@ -96,4 +98,11 @@ figcaption b,.process b{color:%(text)s}
 a:focus,summary:focus,button:focus{outline-color:%(focus)s}
 """
 
-STYLE = _SHAPE + _COLOURS % LIGHT + "@media (prefers-color-scheme:dark){" + _COLOURS % DARK + "}\n"
+# On paper backgrounds are left out, as a rule, and nothing can be clicked.
+_PAPER = """
+body,#alarm.on,.banner.good,.banner.warn,.banner.bad{background:none;color:%(text)s}.banner{border:2px solid}
+.banner .icon{stroke:%(text)s}button,#how{display:none}.tunnel,.panel,.todo li{break-inside:avoid}
+""" % LIGHT
+
+STYLE = (_SHAPE + _COLOURS % LIGHT + "@media screen and (prefers-color-scheme:dark){" + _COLOURS % DARK + "}\n"
+         "@media print{" + _PAPER + "}\n")

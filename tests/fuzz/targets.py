@@ -18,7 +18,7 @@ from st.sentinel.client import concerns
 from st.web.answers import refusal
 from st.web.answers import answer as web_answer
 from st.web.exchange import reply
-from st.web.request import BadRequest
+from st.web.request import BadRequest, Request
 from st.web.request import parse as parse_request
 from st.web.samples import Samples
 from st.wire.resp import MORE, MalformedReply, ReplyReader, shown
@@ -133,7 +133,7 @@ def control_replies(data: bytes) -> None:
 
 def http(data: bytes) -> None:
     """A request of HTTP; each has one answer with a whole head."""
-    received = b""
+    received, request = b"", None
     for piece in _pieces(data):
         received += piece
         try:
@@ -144,8 +144,8 @@ def http(data: bytes) -> None:
             made = web_answer(request, views(), Samples())
         except BadRequest as error:
             made = refusal(error)
-        head, _, body = reply(made, "GET").partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 ") and len(head.split(b"\r\n")) < 10 and body
+        head, _, body = reply(made, (request or Request("GET", "", {}))._replace(method="GET")).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 ") and len(head.split(b"\r\n")) < 11 and body
         return
 
 

@@ -4,6 +4,7 @@ import typing as t
 
 import pytest
 
+from tests.browser import Browser, browser
 from tests.live.bed import Bed
 from tests.live.node import redis_server
 
@@ -30,3 +31,10 @@ def make_bed() -> t.Iterator[MakeBed]:
 def bed(make_bed: MakeBed) -> Bed:
     """One deployment: the master name "sessions", a master, two replicas, three Sentinels."""
     return make_bed()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> t.Iterator[Browser]:
+    """Give a browser; the tests of this file share it."""
+    with browser() as made:
+        yield made

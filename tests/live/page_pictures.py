@@ -8,10 +8,11 @@ import sys
 
 from st.web.page import page
 from tests.browser import browser
-from tests.page_states import DOWN, FAILING, HEALTHY, HOSTILE
+from tests.page_states import DOWN, FAILING, HEALTHY, HOSTILE, LONG, MANY, ONE, SPLIT
 
 PATHS = ("/startup", "/liveness", "/readiness", "/status", "/metrics")
-STATES = {"healthy": HEALTHY, "failing": FAILING, "down": DOWN, "hostile": HOSTILE}
+STATES = {"healthy": HEALTHY, "failing": FAILING, "down": DOWN, "hostile": HOSTILE, "one": ONE, "split": SPLIT,
+          "long": LONG, "many": MANY}
 WIDTHS = {"wide": 1100, "narrow": 390}  # pixels
 
 

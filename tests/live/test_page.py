@@ -1,24 +1,17 @@
-"""The status page in a real browser: refreshed in place, readable, operable by keyboard, and useful without scripts."""
-import contextlib
+"""The status page in a real browser: readable, operable by keyboard, safe, and useful without scripts."""
 import typing as t
 
 import pytest
 
-from st.deadline import Deadline
-from st.web import Views, WebServer
-from st.web.page import Seen
-from tests.browser import Browser, browser, needs_browser
-from tests.live.bed import Bed
-from tests.live.node import free_port
-from tests.live.tunnel import Tunnel
-from tests.page_states import DOWN, FAILING, HEALTHY, HOSTILE, LOST, UP, seen, status
+from st.web.style import LIGHT
+from tests.browser import Browser, needs_browser
+from tests.live.opened import LOOK_NOW, NARROW, WIDE, opened
+from tests.page_states import DOWN, FAILING, HEALTHY, HOSTILE, LONG, LOST, SPLIT, UP, seen, status
 from tests.test_web_page import contrast
-from tests.waiting import FACTOR, wait_until
-from tests.web import measures, served, views
+from tests.waiting import wait_until
 
 pytestmark = needs_browser
 
-WIDE, NARROW = 1280, 390  # pixels
 TAB, ENTER = "\ue004", "\ue007"  # as the protocol has them
 
 # Every element with text of its own: its words, its colour, and that of the first thing behind it that has one.
@@ -46,120 +39,6 @@ FOCUS = """
 var element = document.activeElement, style = getComputedStyle(element);
 return [element.id || element.getAttribute("href"), style.outlineStyle !== "none" && parseFloat(style.outlineWidth)];
 """
-LOOK_NOW = "document.dispatchEvent(new Event('visibilitychange'))"  # what makes the page ask without waiting
-
-
-@pytest.fixture(scope="module")
-def chromium() -> t.Iterator[Browser]:
-    """Give a browser; the tests of this file share it."""
-    with browser() as made:
-        yield made
-
-
-class Shown:
-    """A web server whose status the test changes while it runs."""
-
-    def __init__(self, first: Seen) -> None:
-        self.now = first
-
-    def views(self) -> Views:
-        """Return views of what is to be shown now."""
-        return views(status=lambda: self.now.status, measures=lambda: measures(self.now.status),
-                     switches=lambda: self.now.switches)
-
-
-@contextlib.contextmanager
-def opened(chromium: Browser, first: Seen, width: int = WIDE, dark: bool = False) -> t.Iterator[Shown]:
-    """Give what a page shows that the browser has loaded."""
-    shown = Shown(first)
-    with served(shown.views()) as server:
-        chromium.look(width, dark)
-        chromium.go("http://%s/" % (server.address,))
-        try:
-            yield shown
-        finally:
-            chromium.go("about:blank")  # it would go on asking
-
-
-def test_a_real_failover_is_seen(chromium: Browser) -> None:
-    """The page, loaded once, tells that the master is gone, and then of the new one and the switch, all by itself."""
-    http = free_port()
-    with Bed() as bed, Tunnel(bed, "--http", str(http)):
-        chromium.look(WIDE, dark=False)
-        chromium.go("http://127.0.0.1:%d/" % http)
-        chromium.run("window.loaded = 'once'")
-        old = bed.master("sessions")
-        assert chromium.text("h1") == "All is well" and chromium.text(".facts b") == str(old.address)
-        assert "No switch in the last 7 days" in chromium.text("#page")
-        old.kill()
-        address, _ = bed.wait_master("sessions", old.address)
-        wait_until(lambda: chromium.text(".facts b") == str(address), "the page shows the new master", 60)
-        wait_until(lambda: "%s \u2192 %s" % (old.address, address) in chromium.text(".switches"), "and the switch", 60)
-        asked = chromium.run("return performance.getEntriesByType('resource').length")
-        wait_until(lambda: chromium.run("return performance.getEntriesByType('resource').length") > asked, "it goes on")
-        assert chromium.run("return window.loaded") == "once" and chromium.complaints() == []
-        chromium.go("about:blank")
-
-
-def test_a_refresh_keeps_what_the_reader_does(chromium: Browser) -> None:
-    """Scroll position, focus and what was opened; the title and the reader's voice tell that the answer changed."""
-    with opened(chromium, HEALTHY, NARROW) as shown:
-        chromium.click("#more1-more")
-        chromium.run("window.scrollTo(0, 900); document.getElementById('more0-more').focus({preventScroll: true})")
-        before = chromium.run("return window.pageYOffset")
-        shown.now = HEALTHY._replace(status=status(*[each._replace(state="no_master", reason="gone")
-                                                     for each in HEALTHY.status.tunnels]))
-        chromium.run(LOOK_NOW)
-        wait_until(lambda: "No tunnel has a" in chromium.text("h1"), "the page is refreshed")
-        assert before == 900 == chromium.run("return window.pageYOffset")
-        assert chromium.run("return [document.activeElement.id, document.getElementById('more1').open, "
-                            "document.getElementById('more0').open]") == ["more0-more", True, False]
-        title = chromium.run("return document.title")
-        assert title.startswith("No tunnel has a") and chromium.run(
-            "return document.getElementById('said').textContent") == title
-
-
-def test_nothing_moves_under_a_selection_or_a_pause(chromium: Browser) -> None:
-    """Who is about to copy an address, or has asked for quiet, keeps what is there; then it goes on."""
-    with opened(chromium, HEALTHY) as shown:
-        press = "document.getElementById('pause').click()"
-        for stop, said, go_on in (("getSelection().selectAllChildren(document.querySelector('h3'))",
-                                   "Waits while text is selected", "getSelection().removeAllRanges()"),
-                                  (press, "Paused at ", press)):
-            chromium.run(stop)
-            shown.now = DOWN
-            answered = chromium.run("return performance.getEntriesByType('resource').length")
-            chromium.run(LOOK_NOW)
-            wait_until(lambda: chromium.run("return performance.getEntriesByType('resource').length") > answered,
-                       "the page has asked")
-            wait_until(lambda: said in chromium.text("#how"), "the page says why it stands still")
-            assert chromium.text("h1") == "All is well"
-            chromium.run(go_on)
-            chromium.run(LOOK_NOW)
-            wait_until(lambda: chromium.text("h1") == "No tunnel has a master", "the page is refreshed")
-            shown.now = HEALTHY
-            chromium.run(LOOK_NOW)
-            wait_until(lambda: chromium.text("h1") == "All is well", "the page is refreshed")
-
-
-def test_a_process_that_is_gone(chromium: Browser) -> None:
-    """The page says how old it is: a picture that stands still must not look healthy. It recovers by itself."""
-    with served(views()) as server:
-        chromium.look(WIDE, dark=False)
-        chromium.go("http://%s/" % (server.address,))
-        assert chromium.text("#alarm") == ""
-        server.stop(Deadline(20 * FACTOR))
-        chromium.run(LOOK_NOW)
-        wait_until(lambda: "No good answer since" in chromium.text("#alarm"), "the page says that it is old")
-        again = WebServer(server.address, views())
-        again.start()
-        try:
-            chromium.run(LOOK_NOW)
-            wait_until(lambda: chromium.text("#alarm") == "", "the page is new again")
-            chromium.go("about:blank")
-        finally:
-            again.stop(Deadline(20 * FACTOR))
-    chromium.complaints()  # of the answers that did not come
 
 
 def test_without_scripts(chromium: Browser) -> None:
@@ -231,7 +110,7 @@ def test_it_can_be_read(chromium: Browser, width: int, dark: bool) -> None:
     long = UP._replace(name="x" * 60, listen="[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:6379", since=1.0,
                        master="[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:6379", clients=10 ** 9, accepted=10 ** 15,
                        max_connections=10 ** 9)
-    for shown in (HEALTHY, FAILING, DOWN, HOSTILE, seen(status(long, LOST))):
+    for shown in (HEALTHY, FAILING, DOWN, HOSTILE, LONG, SPLIT, seen(status(long, LOST))):
         with opened(chromium, shown, width, dark):
             chromium.run("document.querySelectorAll('details').forEach(function (each) { each.open = true; })")
             drawn = chromium.run(COLOURS)
@@ -240,6 +119,21 @@ def test_it_can_be_read(chromium: Browser, width: int, dark: bool) -> None:
                 assert contrast(_hex(front), _hex(back)) >= 4.5, (text, front, back)
             backs = {_hex(back) for _, _, back in drawn}
             assert ("#1a1e23" in backs) == dark and ("#ffffff" in backs) != dark
+
+
+def test_on_paper(chromium: Browser) -> None:
+    """Dark on white, whatever the palette on the screen, as backgrounds are not printed; nothing that one clicks."""
+    with opened(chromium, FAILING, dark=True):
+        chromium.tell("Emulation.setEmulatedMedia", media="print", features=[
+            {"name": "prefers-color-scheme", "value": "dark"}])
+        try:
+            front, back, text, button = chromium.run(
+                "var style = function (selector) { return getComputedStyle(document.querySelector(selector)); };"
+                "return [style('h1').color, style('.banner').backgroundColor, style('body').color,"
+                " style('#pause').display];")
+            assert _hex(front) == _hex(text) == LIGHT["text"] and (back, button) == ("rgba(0, 0, 0, 0)", "none")
+        finally:
+            chromium.tell("Emulation.setEmulatedMedia", media="")
 
 
 def _hex(colour: str) -> str:
