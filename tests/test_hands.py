@@ -94,6 +94,34 @@ def test_closed_nobody_waits(hands: Hands) -> None:
         hands.open()
 
 
+def test_joined_nobody_is_left(hands: Hands) -> None:
+    """Neither who waited nor who worked; one that does not end is left behind at the deadline."""
+    waits, works = Noted(), Noted(ends_at_once=False)
+    hands.serve("works", works)
+    hands.serve("waits", waits)
+    wait_until(lambda: works.done_by and idle(hands) == 1, "one works, one waits")
+    threads = [t.cast(threading.Thread, each.done_by) for each in (waits, works)]
+    hands.close()
+    hands.join(Deadline(0.1))
+    assert threads[1].is_alive()
+    works.leave.set()
+    hands.join(Deadline(20 * FACTOR))
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_work_that_stops_all_does_not_wait_for_itself(hands: Hands) -> None:
+    """A password function, which is called in the thread of a connection, may well stop the tunnels."""
+    ended = threading.Event()
+
+    def stop() -> None:
+        hands.close()
+        hands.join(Deadline(None))
+        ended.set()
+
+    hands.serve("stops", stop)
+    assert ended.wait(20 * FACTOR)
+
+
 def test_what_was_done_is_forgotten(hands: Hands) -> None:
     """A thread that waits keeps nothing of its last client."""
     work = Noted()
@@ -115,5 +143,6 @@ def test_a_tunnel_that_stops_keeps_no_thread(fake_redis: t.Callable[..., FakeRed
                 assert ask(client, "PING") == b"+PONG\r\n"
             wait_until(lambda: idle(hands) == 1, "its thread waits for the next")
             tunnel.server.stop(Deadline(10 * FACTOR))
-            assert idle(hands) == 0
+            tunnel.server.join(Deadline(20 * FACTOR))
+            assert idle(hands) == 0 and not any(thread.is_alive() for thread in hands._threads)
             tunnel.server.resume()
