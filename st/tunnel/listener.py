@@ -86,7 +86,7 @@ class Listener(socketserver.ThreadingTCPServer):
             self._stopping.set()
             if not self._opened.shared:
                 interrupt(self.socket)  # wakes the thread at once; close() would not
-            if self._thread.ident is not None and self._thread is not threading.current_thread():
+            if self._thread.is_alive() and self._thread is not threading.current_thread():
                 self._thread.join(deadline.left())
             self._opened.close()
 
