@@ -6,6 +6,8 @@ import stat
 import struct
 import typing as t
 
+from st.forks import note
+
 LONGEST = 107  # bytes of a path (struct sockaddr_un)
 _PATIENCE = 2.0  # seconds for one who has the place to take a connection
 
@@ -31,7 +33,7 @@ class UnixListener:
         self.path = path
         if len(os.fsencode(path)) > LONGEST:
             raise OSError(errno.ENAMETOOLONG, "longer than %d bytes" % LONGEST)
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket = note(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         try:
             self._bind(mode)
             self._made: t.Optional[os.stat_result] = os.lstat(path)

@@ -1,5 +1,6 @@
 """Programs that embed tunnels, for tests: each a process of its own, since what it does would be felt in this one."""
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -12,10 +13,11 @@ from tests.waiting import FACTOR
 AnyDeployment = Deployment[t.Any, t.Any]
 
 HEAD = """
-import logging, os, signal, socket, sys, threading, time
+import faulthandler, logging, os, signal, socket, sys, threading, time
 import st
 
 logging.getLogger("st").setLevel("ERROR")  # on a slow machine there are warnings
+faulthandler.register(signal.SIGUSR1)  # whoever stands still is asked where
 NAME, SEEDS = sys.argv[1], sys.argv[2:]
 
 def ping(port):
@@ -35,10 +37,25 @@ def until(condition):
 def run_embedder(deployment: AnyDeployment, source: str, *options: str) -> "subprocess.CompletedProcess[bytes]":
     """Run a program, which finds `NAME`, `SEEDS`, `ping` and `until`, to its end."""
     program = HEAD % (20 * FACTOR, 20 * FACTOR) + textwrap.dedent(source)
-    seeds = ["%s:%d" % seed for seed in deployment.seeds]
-    return subprocess.run([sys.executable, *options, "-c", program, deployment.name, *seeds], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=150 * FACTOR,
-                          env=dict(os.environ, PYTHONPATH=ROOT))
+    command = [sys.executable, *options, "-c", program, deployment.name]
+    command += ["%s:%d" % seed for seed in deployment.seeds]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=dict(os.environ, PYTHONPATH=ROOT), start_new_session=True) as process:
+        try:
+            out, errors = process.communicate(timeout=150 * FACTOR)
+        except subprocess.TimeoutExpired:
+            out, errors = _stacks(process)
+    return subprocess.CompletedProcess(command, process.returncode, out, errors)
+
+
+def _stacks(process: "subprocess.Popen[bytes]") -> t.Tuple[bytes, bytes]:
+    """End a program that stands still, and the children that it has forked; return what they say, their stacks too."""
+    os.killpg(process.pid, signal.SIGUSR1)
+    try:
+        return process.communicate(timeout=5 * FACTOR)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()
 
 
 def said_by(deployment: AnyDeployment, source: str, *options: str) -> t.List[str]:

@@ -1,6 +1,8 @@
 """A program that forks while its tunnels run: the parent keeps them, the child holds nothing of theirs."""
 import os
 import sys
+import types
+import typing as t
 
 import pytest
 
@@ -9,19 +11,27 @@ from tests.embedders import said_by
 from tests.fakes import World
 
 FORK = """
+import traceback
+
 def fork(child):
     pid = os.fork()
     if not pid:
         try:
             child()
+        except BaseException:
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             os._exit(0)
     return pid
 
 def sockets():
-    found = [os.readlink("/proc/self/fd/%s" % fd) for fd in os.listdir("/proc/self/fd") if
-             os.path.lexists("/proc/self/fd/%s" % fd)]
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink("/proc/self/fd/" + fd))
+        except FileNotFoundError:
+            pass  # closed a moment ago
     return sum(target.startswith("socket:") for target in found)
 """
 
@@ -147,22 +157,23 @@ def test_a_parent_leaves_nothing_though_children_live(world: World) -> None:
     said = said_by(world, FORK + """
 if True:
     over, (reading, writing), tunnel = threading.Event(), os.pipe(), st.SentinelTunnel(SEEDS, NAME, drain=0)
-    other = threading.Thread(target=over.wait)
+    other = threading.Thread(target=over.wait, daemon=True)
     other.start()
     def now():
         return threading.enumerate(), sorted(os.listdir("/proc/self/fd"))
     before, children = now(), []
-    for number in range(100):
-        tunnel.start()
-        if number % 20 == 0:
-            children.append(fork(lambda: os.read(reading, 1)))
-            ping(tunnel.port)
-        tunnel.stop()
-        assert now() == before, (now(), before)
-    over.set()
-    for pid in children:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    try:
+        for number in range(100):
+            tunnel.start()
+            if number % 20 == 0:
+                children.append(fork(lambda: os.read(reading, 1)))
+                ping(tunnel.port)
+            tunnel.stop()
+            assert now() == before, (now(), before)
+    finally:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     print(tunnel.status()["state"])
     """)
     assert said == ["down"]
@@ -176,15 +187,19 @@ if True:
     tunnel = st.SentinelTunnel(SEEDS, NAME)
     def busy():
         while not over.is_set():
-            tunnel.start(); tunnel.status(); tunnel.stop()
-    threads = [threading.Thread(target=busy) for _ in range(3)]
+            tunnel.start(); tunnel.status()
+            try:
+                tunnel.wait_ready(20)  # or it would start ever more before the Sentinels had answered the first
+            except st.SentinelTunnelError:
+                pass  # another thread has stopped it
+            tunnel.stop()
+    threads = [threading.Thread(target=busy, daemon=True) for _ in range(3)]
     for thread in threads:
         thread.start()
     def child():
         tunnel.start(); tunnel.wait_ready(20); print(ping(tunnel.port)); tunnel.stop()
     for _ in range(10):
-        pid = fork(child)
-        until(lambda: os.waitpid(pid, os.WNOHANG)[0])
+        os.waitpid(fork(child), 0)
     over.set()
     for thread in threads:
         thread.join(20)
@@ -201,3 +216,22 @@ def test_the_interval_of_a_cut_does_not_stay() -> None:
         assert sys.getswitchinterval() == interval
         registry._sweeps.running, registry._sweeps.interval = 1, interval  # a child would not come to the end
     assert sys.getswitchinterval() == interval
+
+
+def test_no_step_of_a_cut_hides_the_interval() -> None:
+    """A fork may come between any two lines of a cut: after each, a child must see that there is something to undo."""
+    interval, hidden = sys.getswitchinterval(), []  # type: t.Tuple[float, t.List[int]]
+
+    def look(frame: types.FrameType, event: str, argument: t.Any) -> t.Any:
+        if sys.getswitchinterval() != interval and not registry._sweeps.running:
+            hidden.append(frame.f_lineno)
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        with registry._undisturbed():
+            assert sys.getswitchinterval() != interval
+    finally:
+        sys.settrace(before)
+    assert not hidden and sys.getswitchinterval() == interval

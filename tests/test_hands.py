@@ -1,6 +1,8 @@
 """Threads that serve one client after the other: reused, named, few that wait, and none left behind."""
 import gc
+import sys
 import threading
+import traceback
 import typing as t
 import weakref
 
@@ -8,8 +10,8 @@ import pytest
 
 from st.deadline import Deadline
 from st.tunnel.hands import IDLE, MOST_IDLE, Hands
-from tests.fakes import FakeRedis
-from tests.tunnels import OneTunnel, ask
+from tests.fakes import FakeRedis, World
+from tests.tunnels import OneTunnel, ask, running
 from tests.waiting import FACTOR, wait_until
 
 LONG = 3600.0  # seconds
@@ -94,6 +96,34 @@ def test_closed_nobody_waits(hands: Hands) -> None:
         hands.open()
 
 
+def test_joined_nobody_is_left(hands: Hands) -> None:
+    """Neither who waited nor who worked; one that does not end is left behind at the deadline."""
+    waits, works = Noted(), Noted(ends_at_once=False)
+    hands.serve("works", works)
+    hands.serve("waits", waits)
+    wait_until(lambda: works.done_by and idle(hands) == 1, "one works, one waits")
+    threads = [t.cast(threading.Thread, each.done_by) for each in (waits, works)]
+    hands.close()
+    hands.join(Deadline(0.1))
+    assert threads[1].is_alive()
+    works.leave.set()
+    hands.join(Deadline(20 * FACTOR))
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_work_that_stops_all_does_not_wait_for_itself(hands: Hands) -> None:
+    """A password function, which is called in the thread of a connection, may well stop the tunnels."""
+    ended = threading.Event()
+
+    def stop() -> None:
+        hands.close()
+        hands.join(Deadline(None))
+        ended.set()
+
+    hands.serve("stops", stop)
+    assert ended.wait(20 * FACTOR)
+
+
 def test_what_was_done_is_forgotten(hands: Hands) -> None:
     """A thread that waits keeps nothing of its last client."""
     work = Noted()
@@ -115,5 +145,26 @@ def test_a_tunnel_that_stops_keeps_no_thread(fake_redis: t.Callable[..., FakeRed
                 assert ask(client, "PING") == b"+PONG\r\n"
             wait_until(lambda: idle(hands) == 1, "its thread waits for the next")
             tunnel.server.stop(Deadline(10 * FACTOR))
-            assert idle(hands) == 0
+            tunnel.server.join(Deadline(20 * FACTOR))
+            assert idle(hands) == 0 and not any(thread.is_alive() for thread in hands._threads)
             tunnel.server.resume()
+
+
+def test_a_stop_waits_for_the_threads_of_connections(world: World) -> None:
+    """One whose connection is closed already is about to end: who looks at the threads after the stop finds none."""
+    with running(world) as made, made.connect() as client:
+        assert ask(client, "PING") == b"+PONG\r\n"
+        server = made.app._parts.lanes["mymaster"].server
+        thread = next(iter(server._hands._threads))
+        stopping = threading.Thread(target=made.app.stop, args=(0,), name="stopping")
+        with server._crowd._lock:  # which the thread wants when its connection is closed
+            stopping.start()
+            wait_until(lambda: _is_in(Hands.join, stopping) or not stopping.is_alive(), "it waits for the thread")
+            assert stopping.is_alive() and thread.is_alive() and not len(server.registry)
+        stopping.join(20 * FACTOR)
+
+
+def _is_in(function: t.Callable[..., t.Any], thread: threading.Thread) -> bool:
+    """Tell whether a thread is within a function."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return any(each.f_code is function.__code__ for each, _ in traceback.walk_stack(frame)) if frame else False

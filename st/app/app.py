@@ -260,6 +260,8 @@ class App:
     def _wait_empty(self, servers: t.Sequence[TunnelServer], deadline: Deadline) -> None:
         while any(len(server.registry) for server in servers) and not deadline.passed():
             time.sleep(0.005)
+        for server in servers:
+            server.join(deadline)  # who looks at the threads now must not find one that is about to end
         left = sum(len(server.registry) for server in servers)
         if left:
             logger.warning(Event("threads_left", connections=left, means="they end with the process"))

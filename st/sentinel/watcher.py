@@ -82,7 +82,8 @@ class Watcher:
         """End the thread and its workers; returns at the deadline at the latest."""
         self._stopping = True
         self._inbox.put(Wake("stop", ""))
-        if self._thread.ident is not None and self._thread is not threading.current_thread():
+        # While it is being started it has an ident already, and cannot be joined yet.
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(deadline.left())
         self._crew.dismiss_all(deadline)
 

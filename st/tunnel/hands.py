@@ -1,6 +1,9 @@
 """Threads that serve one client after the other: to start one costs more than most of what a short client needs."""
 import threading
 import typing as t
+import weakref
+
+from st.deadline import Deadline
 
 PATIENCE = 1.0  # seconds that a thread waits for another client
 IDLE = "waits for a client"  # the name of a thread that does
@@ -46,13 +49,17 @@ class Hands:
         self._lock = threading.Lock()  # guards the attributes below
         self._idle: t.List[Hand] = []
         self._most_idle = MOST_IDLE
+        self._threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()  # all that live
 
     def serve(self, name: str, work: Work) -> None:
         """Do it in a thread of this name; raise RuntimeError when the system has no thread left."""
         with self._lock:
             hand = self._idle.pop() if self._idle else None
         if hand is None:
-            threading.Thread(target=self._live, args=(Hand(name, work),), name=name, daemon=True).start()
+            thread = threading.Thread(target=self._live, args=(Hand(name, work),), name=name, daemon=True)
+            with self._lock:
+                self._threads.add(thread)
+            thread.start()
         else:
             hand.give(name, work)
 
@@ -68,6 +75,15 @@ class Hands:
             idle, self._idle = self._idle, []
         for hand in idle:
             hand.give()
+
+    def join(self, deadline: Deadline) -> None:
+        """Wait for the threads to end, after `close`; those that are at work still are left behind at the deadline."""
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            # A thread that is being started cannot be joined yet; and work may well stop all, and so wait for itself.
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join(deadline.left())
 
     def _live(self, hand: Hand) -> None:
         while hand.work() and self._may_go_on(hand):

@@ -58,7 +58,7 @@ class Listener(socketserver.ThreadingTCPServer):
         self._opened = _open(site, settings)
         # Not that of TCPServer, which would make a socket: this one may be of another family, or passed.
         socketserver.BaseServer.__init__(self, self._opened.place, socketserver.BaseRequestHandler)
-        self.socket = note(self._opened.socket)
+        self.socket = self._opened.socket
         self.beat = time.monotonic()  # when the thread last went round, read by status
         self._tunnel = settings.name
         self._welcome = welcome
@@ -86,7 +86,7 @@ class Listener(socketserver.ThreadingTCPServer):
             self._stopping.set()
             if not self._opened.shared:
                 interrupt(self.socket)  # wakes the thread at once; close() would not
-            if self._thread.ident is not None and self._thread is not threading.current_thread():
+            if self._thread.is_alive() and self._thread is not threading.current_thread():
                 self._thread.join(deadline.left())
             self._opened.close()
 
@@ -94,7 +94,7 @@ class Listener(socketserver.ThreadingTCPServer):
         """Listen and accept again after `stop`; when that fails, a line in the log says so."""
         try:
             self._opened = self._opened.again()
-            self.socket = note(self._opened.socket)
+            self.socket = self._opened.socket
             self._stopping.clear()
             self._thread = self._new_thread()
             self.start()
@@ -164,7 +164,7 @@ def _open_tcp(address: Address) -> Opened:
 
 
 def _bind_tcp(address: Address, family: int, sockaddr: t.Any) -> Opened:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = note(socket.socket(family, socket.SOCK_STREAM))
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME_WAIT must not hinder a restart
         sock.bind(sockaddr)
@@ -200,5 +200,5 @@ def _adopt(passed: socket.socket, settings: TunnelSettings) -> Opened:
         # The configuration could not know of it.
         raise ListenError("%s: cannot listen: login = yes would let every host use Redis without a password there: set "
                           "allow = NETWORKS" % (place,), address=place)
-    sock = passed.dup()
+    sock = note(passed.dup())
     return Opened(sock, place, sock.close, functools.partial(_adopt, passed, settings), shared=True)

@@ -11,7 +11,10 @@ if t.TYPE_CHECKING:
 
 
 class _Sweeps:
-    """How many cuts go on at once in this process, and the switch interval to go back to."""
+    """How many cuts go on at once in this process, and the switch interval to go back to.
+
+    `running` is not 0 whenever the interval is another one, since a fork may come between any two of our steps.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()  # guards both
@@ -39,15 +42,15 @@ def _undisturbed() -> t.Iterator[None]:
     with _sweeps.lock:
         if not _sweeps.running:
             _sweeps.interval = sys.getswitchinterval()
-            sys.setswitchinterval(1.0)  # seconds
         _sweeps.running += 1
+        sys.setswitchinterval(1.0)  # seconds
     try:
         yield
     finally:
         with _sweeps.lock:
-            _sweeps.running -= 1
-            if not _sweeps.running:
+            if _sweeps.running == 1:
                 sys.setswitchinterval(_sweeps.interval)
+            _sweeps.running -= 1
 
 
 class Counts(t.NamedTuple):

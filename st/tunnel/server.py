@@ -153,6 +153,10 @@ class TunnelServer:
         self._hands.close()
         self._seats.close_lingering(all_of_them=True)
 
+    def join(self, deadline: Deadline) -> None:
+        """Wait for the threads of connections that have been closed, after `stop`."""
+        self._hands.join(deadline)
+
     def resume(self) -> None:
         """Listen and accept again after `stop`; where that fails, a line in the log says so."""
         for listener in self._listeners:
