@@ -48,7 +48,8 @@ class FakeServer:
     @property
     def accepted(self) -> int:
         """How many connections were ever accepted."""
-        return len(self.connections)
+        with self._lock:
+            return len(self._connections)
 
     @property
     def commands(self) -> t.List[Command]:
