@@ -86,7 +86,8 @@ def test_too_few_threads(world: World) -> None:
 def nobody(directory: str, *words: str) -> t.Iterator[t.Tuple["subprocess.Popen[bytes]", t.Callable[[], str]]]:
     """Give the program as a user with so many threads, and what it has logged so far."""
     path = os.path.join(directory, "log")
-    own = {name: value for name, value in os.environ.items() if not name.startswith("SENTINEL_TUNNEL_")}
+    ours = ("SENTINEL_TUNNEL_", "COVERAGE_")  # that user may not write to where coverage is measured
+    own = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     own.update(PYTHONPATH=ROOT, SENTINEL_TUNNEL_HISTORY_FILE=os.path.join(directory, "history"))
     with open(path, "wb") as file:
         process = subprocess.Popen([sys.executable, "-c", AS_NOBODY, *words], cwd=directory, env=own,

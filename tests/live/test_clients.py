@@ -191,6 +191,6 @@ def _assert_served(bed: Bed, options: t.List[str], warnings: int) -> None:
         new = bed.failover(NAME)
         with Talk(tunnel.addresses[NAME], "secret", timeout=30) as talk:
             assert talk.call("CONFIG", "GET", "port") == ["port", str(new.port)]
-        [switch] = tunnel.events("switch")
+        [switch] = tunnel.switches()
         assert (switch["old"], switch["new"]) == (str(old.address), str(new.address))
         assert len(tunnel.events("role_unknown")) == 2 * warnings  # one for each master

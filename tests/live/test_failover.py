@@ -122,7 +122,7 @@ def test_names_side_by_side(two: Bed, tunnel: Tunnel) -> None:
         assert waiting.look() == set(KINDS)
     assert {result.value for result in others.results} == {OTHER} and not others.failures
     assert {result.value for result in visitors.results} == {NAME}
-    assert {switch["tunnel"] for switch in tunnel.events("switch")} == {NAME}
+    assert {switch["tunnel"] for switch in tunnel.switches()} == {NAME}
 
 
 def test_demoted_master_that_redis_does_not_leave(deaf: Bed, redis_client: RedisClient) -> None:
@@ -160,7 +160,7 @@ def test_subscribers_of_a_demoted_master(deaf: Bed) -> None:
 
 def _only_switch(bed: Bed, tunnel: Tunnel, old: Node) -> t.Dict[str, str]:
     """Return the one switch of the name, once it is found to be right."""
-    [switch] = [switch for switch in tunnel.events("switch") if switch["tunnel"] == NAME]
+    [switch] = [switch for switch in tunnel.switches() if switch["tunnel"] == NAME]
     assert (switch["old"], switch["new"]) == (str(old.address), str(bed.master(NAME).address))
     reply = bed.sentinels[0].cli("SENTINEL", "MASTER", NAME)
     assert switch["epoch"] == dict(zip(reply[::2], reply[1::2]))["config-epoch"]

@@ -116,7 +116,7 @@ def test_power_loss(net: NetBed) -> None:
             late.close()
             [switch] = wait_until(lambda: switches(tunnel), "the log does not tell of a switch")
             _wait_for_writes(counter, since=switch)
-    assert int(tunnel.events("switch")[0]["closed"]) == len(KINDS) + len(counter.writers) + 1
+    assert int(tunnel.switches()[0]["closed"]) == len(KINDS) + len(counter.writers) + 1
     net.heal()
     assert "cmdstat_append" not in old.cli("INFO", "commandstats")
     assert not [write for write in counter.missing(net.master(NAME)) if write.sent > switch]
@@ -175,7 +175,7 @@ def test_failover_while_the_tunnel_sees_no_sentinel(net: NetBed, events: str) ->
         wait_until(lambda: switches(tunnel), "the tunnel does not follow")
         wait_until(lambda: not waiting.look(), "connections to the old master are open")
         assert _reached(net, APP, tunnel) == new.port
-        assert events == "yes" or tunnel.events("switch")[0]["heard"] != "event"
+        assert events == "yes" or tunnel.switches()[0]["heard"] != "event"
 
 
 def test_failover_to_a_master_out_of_reach(net: NetBed) -> None:

@@ -28,7 +28,7 @@ def test_minimal_rights(tmp_path: pathlib.Path) -> None:
             new = bed.failover(NAME)
             wait_until(lambda: not waiting.look(), "not every connection has ended")
             assert reached(tunnel.addresses[NAME]) == new.port
-            [switch] = tunnel.events("switch")
+            [switch] = tunnel.switches()
             assert switch["heard"] != "event" and switch["sentinels"].endswith("/3")
             assert {event["sentinel"] for event in tunnel.events("no_events")} == set(map(str, bed.sentinel_addresses))
             assert len(tunnel.events("no_events")) == 3 and not tunnel.events("sentinel_down")
@@ -38,7 +38,7 @@ def test_master_told_anew() -> None:
     """SENTINEL REMOVE and MONITOR on every Sentinel, back at epoch 0 and without an event, move the tunnel."""
     with Bed(sentinel_options=SOON_AGAIN) as bed, Tunnel(bed) as tunnel, Waiting() as waiting:
         bed.failover(NAME)  # to an epoch above 0
-        wait_until(lambda: tunnel.events("switch"), "the tunnel does not follow")
+        tunnel.switches()
         waiting.open_each(tunnel.addresses[NAME])
         old, new = bed.master(NAME), bed.replicas(NAME)[0]
         for sentinel in bed.sentinels:
@@ -49,7 +49,7 @@ def test_master_told_anew() -> None:
             sentinel.cli("SENTINEL", "MONITOR", NAME, new.host, new.port, 2)
         wait_until(lambda: not waiting.look(), "connections to the master before are open")
         assert reached(tunnel.addresses[NAME]) == new.port
-        switch = tunnel.events("switch")[-1]
+        switch = tunnel.switches(2)[-1]
         assert (switch["old"], switch["new"], switch["epoch"]) == (str(old.address), str(new.address), "0")
 
 

@@ -47,7 +47,7 @@ def test_frozen_sentinel(shared: Bed, tunnel: Tunnel) -> None:
         wait_until(lambda: not waiting.look(), "not every connection has ended")
         assert reached(tunnel.addresses[NAME]) == new.port
     assert {event["sentinel"] for event in tunnel.events("sentinel_down")} == {str(frozen.address)}
-    assert [event["new"] for event in tunnel.events("switch")] == [str(new)]
+    assert [event["new"] for event in tunnel.switches()] == [str(new)]
     frozen.restart()
     wait_until(lambda: _told(tunnel, "sentinel_up"), "the log does not tell that it is back")
 
@@ -91,8 +91,7 @@ def test_polling_alone(shared: Bed) -> None:
     shared.mend()
     with Tunnel(shared, environ=dict(os.environ, SENTINEL_TUNNEL_EVENTS="no")) as tunnel:
         new = shared.failover(NAME)
-        wait_until(lambda: tunnel.events("switch"), "the tunnel does not follow")
-        [switch] = tunnel.events("switch")
+        [switch] = tunnel.switches()
         assert (switch["new"], switch["heard"]) == (str(new.address), "poll")
 
 
@@ -112,7 +111,7 @@ def test_ten_failovers_in_a_row(shared: Bed, tunnel: Tunnel) -> None:
             # One that does not know of it yet would begin the next failover from the master before.
             wait_until(lambda: {_named(sentinel) for sentinel in shared.sentinels} == {masters[-1]},
                        "not every Sentinel learns of the failover")
-    reigns = ["%s -> %s" % (event["old"], event["new"]) for event in tunnel.events("switch")]
+    reigns = ["%s -> %s" % (event["old"], event["new"]) for event in tunnel.switches(len(masters) - 1)]
     assert reigns == ["%s -> %s" % pair for pair in zip(masters, masters[1:])]
 
 
@@ -150,7 +149,7 @@ def test_passwords_of_their_own(locked: Bed, passwords: t.Callable[[str, str], t
                 wait_until(lambda: talk.call("PING") != "PONG", "the connection was not ended")
         with Talk(address, "of-redis", timeout=PATIENCE) as talk:
             assert talk.call("SET", "key", "value") == "OK"
-        assert [event["old"] for event in tunnel.events("switch")] == [str(old.address)]
+        assert [event["old"] for event in tunnel.switches()] == [str(old.address)]
         assert not tunnel.events("role_unknown")  # it was told that they are masters
 
 

@@ -51,7 +51,7 @@ def test_coordinated_failover(deaf: Bed, redis_client: RedisClient) -> None:
         # Until the tunnel has heard of it the old master refuses every write.
         assert len([failure for failure in writer.failures if "read only" not in failure.value]) <= 1, writer.failures
         assert int(deaf.node(NAME, new).cli("GET", "writes")) >= len(writer.results)
-        assert [(event["old"], event["new"]) for event in tunnel.events("switch")] == [(str(old.address), str(new))]
+        assert [(event["old"], event["new"]) for event in tunnel.switches()] == [(str(old.address), str(new))]
 
 
 def test_failover_by_command(bed: Bed, tunnel: Tunnel) -> None:

@@ -88,6 +88,11 @@ class Tunnel:
         told = [line[3] for line in lines if line[2:3] == [name] and len(line) == 4]
         return [dict(word.split("=", 1) for word in shlex.split(fields)) for fields in told]
 
+    def switches(self, least: int = 1) -> t.List[t.Dict[str, str]]:
+        """Return the switches, once so many are logged: a client may have reached the new master before."""
+        wait_until(lambda: len(self.events("switch")) >= least, "the log does not tell of %d" % least)
+        return self.events("switch")
+
     def terminate(self) -> int:
         """Ask the process to end (SIGTERM) and return its exit code; kill it when it has not ended in 10 s."""
         self.process.terminate()
