@@ -19,10 +19,15 @@ def older_than(*version: int) -> bool:
     return redis_server() is not None and redis_version() < version
 
 
-def is_valkey() -> bool:
-    """Tell whether the server is Valkey."""
-    binary = redis_server()
-    return binary is not None and subprocess.check_output([binary, "--version"]).startswith(b"Valkey")
+def is_before(*version: int) -> t.Callable[[str], bool]:
+    """Return a test for servers that are older than a version."""
+    return lambda binary: version_of(binary) < version
+
+
+def is_valkey(*version: int) -> t.Callable[[str], bool]:
+    """Return a test for servers that are Valkey of at least a version."""
+    return lambda binary: (subprocess.check_output([binary, "--version"]).startswith(b"Valkey")
+                           and version_of(binary) >= version)
 
 
 def needs(*version: int) -> pytest.MarkDecorator:
@@ -31,15 +36,15 @@ def needs(*version: int) -> pytest.MarkDecorator:
 
 
 @contextlib.contextmanager
-def running_older_than(*version: int) -> t.Iterator[None]:
-    """Let nodes that start in this block be of a server older than a version, from the store; else skip the test."""
-    there = glob.glob(os.path.join(STORE, "*", "**", "redis-server"), recursive=True)
-    old = [path for path in sorted(there) if os.access(path, os.X_OK) and version_of(path) < version]
-    if not old:
-        pytest.skip("no server before %s in build/servers; scripts/servers gets what can be had"
-                    % ".".join(map(str, version)))
+def running(fits: t.Callable[[str], bool], what: str) -> t.Iterator[None]:
+    """Let nodes that start in this block be of a server that fits, the usual one or one from the store; else skip."""
+    there = glob.glob(os.path.join(STORE, "*", "**", "*-server"), recursive=True)
+    servers = [redis_server(), *sorted(path for path in there if os.access(path, os.X_OK))]
+    server = next((path for path in servers if path is not None and fits(path)), None)
+    if server is None:
+        pytest.skip("%s is not in build/servers: scripts/servers --get gets what can be had" % what)
     usual = os.environ.get("REDIS_SERVER")
-    os.environ["REDIS_SERVER"] = old[0]
+    os.environ["REDIS_SERVER"] = server
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ import pytest
 from tests.live.bed import Bed
 from tests.live.doctoring import SANE_REDIS, Look, tell_all
 from tests.live.node import Node, SentinelNode
-from tests.live.servers import needs, running_older_than
+from tests.live.servers import is_before, needs, running
 from tests.waiting import FACTOR, wait_until
 
 NAME = "sessions"
@@ -117,7 +117,7 @@ def test_a_sentinel_of_old(quick: Bed) -> None:
     old = SentinelNode(quick.directory, ["sentinel monitor old %s %d 1" % quick.master(NAME).address])
     words = {"sentinels": (old.address,), "names": ("old",), "discover": False}
     try:
-        with running_older_than(5, 0, 1):
+        with running(is_before(5, 0, 1), "a server before 5.0.1"):
             old.start()
         wait_until(lambda: Look(quick).ids(**words) == ["D03"], "more is found than that it is alone")
         examined = Look(quick, "any-password").examined(**words)
@@ -131,7 +131,7 @@ def test_a_redis_of_old(quick: Bed) -> None:
     """D20: before 2.8.12 a Redis has no ROLE, and is known by INFO."""
     old, sentinel = Node(quick.directory, []), quick.sentinels[0]
     try:
-        with running_older_than(2, 8, 12):
+        with running(is_before(2, 8, 12), "a server before 2.8.12"):
             old.start()
         sentinel.cli("SENTINEL", "MONITOR", "old", *old.address + (1,))
         look = Look(quick, sentinels=(sentinel.address,), names=("old",), discover=False)

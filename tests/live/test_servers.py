@@ -6,13 +6,12 @@ import pytest
 
 from tests.live.bed import Bed
 from tests.live.clients import KINDS, PATIENCE, PLAIN, Repeated, Waiting
-from tests.live.servers import is_valkey, older_than
+from tests.live.servers import is_valkey, running
 from tests.live.talk import Talk
 from tests.live.tunnel import Tunnel
 from tests.waiting import wait_until
 
 NAME = "sessions"
-coordinated = pytest.mark.skipif(not is_valkey() or older_than(9), reason="needs Valkey 9 or newer")
 RedisClient = t.Callable[..., t.Any]  # returns redis.Redis
 
 
@@ -26,12 +25,12 @@ def tunnel(bed: Bed) -> t.Iterator[Tunnel]:
 @pytest.fixture
 def deaf() -> t.Iterator[Bed]:
     """Nodes without the command CLIENT, to which Sentinels cannot end connections: the tunnel must."""
-    with Bed(redis_options={"rename-command": 'CLIENT ""'},
-             sentinel_options={"rename-command": "CLIENT EXISTS"}) as bed:
-        yield bed
+    with running(is_valkey(9), "Valkey 9 or newer"):
+        with Bed(redis_options={"rename-command": 'CLIENT ""'},
+                 sentinel_options={"rename-command": "CLIENT EXISTS"}) as bed:
+            yield bed
 
 
-@coordinated
 def test_coordinated_failover(deaf: Bed, redis_client: RedisClient) -> None:
     """The old master hands over and lives on: every connection to it ends, and no acknowledged write is lost."""
     with Tunnel(deaf, "--hold", "60s") as tunnel:
