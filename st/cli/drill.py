@@ -6,7 +6,7 @@ import click
 
 from st.cli.options import common_options, is_quiet, load_settings, own_log
 from st.cli.running import printable
-from st.cli.sentinels import tunnel_named
+from st.cli.sentinels import telling_names, tunnel_named
 from st.drill.plot import as_svg
 from st.drill.prospect import Prospect, look
 from st.drill.rehearsal import CRASH_WAIT, DrillError, Rehearsal
@@ -56,7 +56,8 @@ def drill(context: click.Context, name: str, yes: bool, kill: bool, as_line: boo
     loaded = load_settings(context)
     settings, tunnel = loaded.settings, tunnel_named(loaded, name)
     whom = asker(settings)
-    prospect = look(whom, tunnel.master, settings.discover)
+    with telling_names(whom):
+        prospect = look(whom, tunnel.master, settings.discover)
     _say(_intent(prospect, kill))
     if prospect.problems:
         text = "drill refused, nothing was done: %s"
