@@ -12,6 +12,7 @@ from st.cli.exec_ import Opened, opened, variables_for
 from st.config import parse
 from st.errors import SentinelTunnelError
 from tests.fakes import World
+from tests.proc import stat_fields
 from tests.programs import Program
 from tests.waiting import wait_until
 
@@ -76,6 +77,13 @@ def beside(program: Program) -> t.List[int]:
     return found
 
 
+def tunnels_of(program: Program) -> int:
+    """Return the process with the tunnels: the other one beside the command has started it."""
+    others = beside(program)
+    assert len(others) == 2
+    return next(pid for pid in others if int(stat_fields(pid)[1]) in others)
+
+
 def obeying(start: Start) -> t.Tuple[Program, int]:
     """Start a command that goes on; return it once it runs, and the port of its tunnel."""
     program = start("mymaster", "--", sys.executable, "-c", OBEY, CAUGHT=" ".join(CAUGHT))
@@ -129,12 +137,13 @@ def test_exit_codes(start: Start, words: t.Sequence[str], code: int) -> None:
 def test_signals_are_the_commands(start: Start) -> None:
     """Each one reaches it, and none ends the tunnels before it; then they end."""
     program, port = obeying(start)
-    [tunnels] = beside(program)
+    others = beside(program)
     for name in CAUGHT:
         program.send(getattr(signal, name))
         program.wait_for(name, lambda: program.out)
         if name not in ("SIGWINCH", "SIGCONT"):  # which end nobody
-            os.kill(tunnels, getattr(signal, name))
+            for pid in others:
+                os.kill(pid, getattr(signal, name))
     assert program.out.split()[2:] == list(CAUGHT) and serves(port)
     (pathlib.Path("/proc/%d/cwd" % program.process.pid) / "end").write_text("")
     assert program.code() == 0
@@ -155,16 +164,50 @@ def test_it_stops_and_goes_on(start: Start) -> None:
 def test_kill_leaves_nothing_behind(start: Start) -> None:
     """After kill -9 the tunnels end too, also while nobody has reaped it; and they hold nothing of its streams."""
     program, port = obeying(start)
-    [tunnels] = beside(program)
-    assert [os.readlink("/proc/%d/fd/%d" % (tunnels, number)) for number in (0, 1, 2)] == ["/dev/null"] * 3
+    fd = "/proc/%d/fd/" % tunnels_of(program)
+    assert [os.readlink(fd + number) for number in ("0", "1", "2")] == ["/dev/null"] * 3
+    assert not {os.readlink(fd + number) for number in os.listdir(fd)} & {
+        os.readlink("/proc/%d/fd/%d" % (program.process.pid, number)) for number in (1, 2)}
     program.send(signal.SIGKILL)
     wait_until(lambda: not serves(port) and not beside(program), "the tunnels end with it")
     assert program.code() == -9
 
 
-def test_killed_while_it_waits(start: Start) -> None:
+def test_the_tunnels_are_killed(start: Start) -> None:
+    """The command goes on; it is told on its standard error why nobody listens any more, and then nothing is left."""
+    program, port = obeying(start)
+    os.kill(tunnels_of(program), signal.SIGKILL)
+    program.wait_for("the tunnels of this command were killed by signal 9")
+    assert not serves(port) and not beside(program) and program.process.poll() is None
+    program.send(signal.SIGTERM)
+    program.wait_for("SIGTERM", lambda: program.out)
+
+
+def test_the_guard_of_the_tunnels_is_killed(start: Start) -> None:
+    """They serve on, and still end with the command."""
+    program, port = obeying(start)
+    tunnels = tunnels_of(program)
+    [guard] = set(beside(program)) - {tunnels}
+    os.kill(guard, signal.SIGKILL)
+    wait_until(lambda: beside(program) == [tunnels], "it is gone")
+    assert serves(port)
+    program.send(signal.SIGKILL)
+    wait_until(lambda: not serves(port) and not beside(program), "the tunnels end with it")
+
+
+def test_a_name_that_nobody_monitors(start: Start) -> None:
+    """It is told at once, whatever `hold` is, with the names that there are."""
+    program = start("mymasters", "--hold", "10m", "--", "true")
+    assert program.code() == 69 and program.log == (
+        "error: mymasters: not monitored by the sentinels that answer (1 of 1): they monitor mymaster; "
+        "did you mean 'mymaster'?\n")
+
+
+def test_killed_while_it_waits(start: Start, world: World) -> None:
     """Ctrl-C before there is a master ends it as it would end the command, and what it had begun."""
-    program = start("other", "--hold", "60s", "--", "true")
+    for node in world.nodes:
+        node.role = "slave"
+    program = start("mymaster", "--hold", "60s", "--", "true")
     wait_until(lambda: beside(program), "it has begun")
     assert program.end(signal.SIGINT) == -signal.SIGINT
     wait_until(lambda: not beside(program), "the tunnels end with it")
