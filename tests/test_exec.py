@@ -2,7 +2,6 @@
 import os
 import pathlib
 import signal
-import socket
 import sys
 import typing as t
 
@@ -11,8 +10,9 @@ import pytest
 from st.cli.exec_ import Opened, opened, variables_for
 from st.config import parse
 from st.errors import SentinelTunnelError
+from tests import execs
+from tests.execs import serves, tunnels_among
 from tests.fakes import World
-from tests.proc import stat_fields
 from tests.programs import Program
 from tests.waiting import wait_until
 
@@ -64,24 +64,8 @@ def start(world: World, tmp_path: pathlib.Path) -> t.Iterator[Start]:
 
 
 def beside(program: Program) -> t.List[int]:
-    """Return the processes, beside the one that was started, which have its environment."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != program.process.pid:
-            try:
-                environ = pathlib.Path("/proc", name, "environ").read_bytes()
-            except OSError:  # it has ended meanwhile
-                continue
-            if program.control.encode() in environ:
-                found.append(int(name))
-    return found
-
-
-def tunnels_of(program: Program) -> int:
-    """Return the process with the tunnels: the other one beside the command has started it."""
-    others = beside(program)
-    assert len(others) == 2
-    return next(pid for pid in others if int(stat_fields(pid)[1]) in others)
+    """Return the processes beside the one that was started."""
+    return execs.beside(program.control, program.process.pid)
 
 
 def obeying(start: Start) -> t.Tuple[Program, int]:
@@ -89,12 +73,6 @@ def obeying(start: Start) -> t.Tuple[Program, int]:
     program = start("mymaster", "--", sys.executable, "-c", OBEY, CAUGHT=" ".join(CAUGHT))
     program.wait_for("port ", lambda: program.out)
     return program, int(program.out.split()[1])
-
-
-def serves(port: int) -> bool:
-    """Tell whether somebody accepts connections there."""
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_the_command_finds_redis_and_nothing_else(start: Start) -> None:
@@ -164,7 +142,7 @@ def test_it_stops_and_goes_on(start: Start) -> None:
 def test_kill_leaves_nothing_behind(start: Start) -> None:
     """After kill -9 the tunnels end too, also while nobody has reaped it; and they hold nothing of its streams."""
     program, port = obeying(start)
-    fd = "/proc/%d/fd/" % tunnels_of(program)
+    fd = "/proc/%d/fd/" % tunnels_among(beside(program))
     assert [os.readlink(fd + number) for number in ("0", "1", "2")] == ["/dev/null"] * 3
     assert not {os.readlink(fd + number) for number in os.listdir(fd)} & {
         os.readlink("/proc/%d/fd/%d" % (program.process.pid, number)) for number in (1, 2)}
@@ -176,7 +154,7 @@ def test_kill_leaves_nothing_behind(start: Start) -> None:
 def test_the_tunnels_are_killed(start: Start) -> None:
     """The command goes on; it is told on its standard error why nobody listens any more, and then nothing is left."""
     program, port = obeying(start)
-    os.kill(tunnels_of(program), signal.SIGKILL)
+    os.kill(tunnels_among(beside(program)), signal.SIGKILL)
     program.wait_for("the tunnels of this command were killed by signal 9")
     assert not serves(port) and not beside(program) and program.process.poll() is None
     program.send(signal.SIGTERM)
@@ -186,7 +164,7 @@ def test_the_tunnels_are_killed(start: Start) -> None:
 def test_the_guard_of_the_tunnels_is_killed(start: Start) -> None:
     """They serve on, and still end with the command."""
     program, port = obeying(start)
-    tunnels = tunnels_of(program)
+    tunnels = tunnels_among(beside(program))
     [guard] = set(beside(program)) - {tunnels}
     os.kill(guard, signal.SIGKILL)
     wait_until(lambda: beside(program) == [tunnels], "it is gone")

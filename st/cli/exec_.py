@@ -69,8 +69,8 @@ def exec_(context: click.Context, names: t.Sequence[str], command: t.Tuple[str, 
     and REDIS_PORT_<NAME>, the name in capitals with _ for all but letters and digits. Without NAME: the tunnels of
     the configuration, or one for each master.
 
-    The exit code is the command's own; 69: no master in time, or no such name; 125: another failure of ours; 126: the command cannot be
-    run; 127: there is no such command.
+    The exit code is the command's own; 69: no master in time, or no such name; 125: another failure of ours; 126: the
+    command cannot be run; 127: there is no such command.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started us ignores it
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends us as it would end the command

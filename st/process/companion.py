@@ -73,7 +73,8 @@ def guarded(life: Life, errors: int) -> None:
 def accompany(settings: Settings, life: Life, tell: t.Callable[[ProcessStatus], None]) -> None:
     """Serve until the life is over; `tell` is called once every tunnel has a master.
 
-    Raise NoMasterError when one has none within its `hold`, or nobody monitors it. For the main thread of a process of its own.
+    Raise NoMasterError when one has none within its `hold`, or nobody monitors its name. For the main thread of a
+    process of its own.
     """
     threading.stack_size(STACK)
     app = App(settings, room_of(settings, raise_descriptor_limit(), thread_limit()))
