@@ -1,4 +1,5 @@
 """The command drill: a rehearsed failover, measured through a tunnel."""
+import contextlib
 import signal
 import typing as t
 
@@ -26,6 +27,7 @@ MEANWHILE = """\
 Meanwhile this writes and reads about 100 small keys a second, {prefix}*, which it removes afterwards; \
 after {expiry} min Redis does.
 """
+PASSTHROUGH = "tls = passthrough: here the tunnel itself speaks TLS with Redis, since the writer and the reader do not."
 CRASH = """\
 A real crash is made on the host of the master, {host}, within {minutes} min; this only watches and measures:
 kill -9 PID of redis-server: connections end at once. A supervisor that restarts it sooner than Sentinel notices \
@@ -59,6 +61,8 @@ def drill(context: click.Context, name: str, yes: bool, kill: bool, as_line: boo
     with telling_names(whom):
         prospect = look(whom, tunnel.master, settings.discover)
     _say(_intent(prospect, kill))
+    if tunnel.tls == "passthrough":
+        _say(PASSTHROUGH)
     if prospect.problems:
         text = "drill refused, nothing was done: %s"
         raise DrillError(text % "; ".join(prospect.problems))
@@ -67,7 +71,9 @@ def drill(context: click.Context, name: str, yes: bool, kill: bool, as_line: boo
         context.exit(2)
     if plot is not None:
         _write(plot, "a", "")  # else it would be known too late that it cannot be written
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up as after Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as below nohup
+            signal.signal(number, signal.default_int_handler)  # it cleans up as after Ctrl-C
     say = (lambda line: None) if is_quiet(context) else _say
     try:
         with configure(settings.log_level, settings.log_format, own_log(context)), \
@@ -75,9 +81,9 @@ def drill(context: click.Context, name: str, yes: bool, kill: bool, as_line: boo
             outcome = rehearsal.wait_crash() if kill else rehearsal.fail_over()
     except KeyboardInterrupt:
         raise DrillError("interrupted; a failover that was begun goes on without us") from None
+    click.echo(as_json(outcome) if as_line else as_text(outcome), nl=False)
     if plot is not None:
         _write(plot, "w", as_svg(outcome))
-    click.echo(as_json(outcome) if as_line else as_text(outcome), nl=False)
     context.exit(0 if outcome.passed else 1)
 
 
@@ -92,8 +98,9 @@ def _intent(prospect: Prospect, kill: bool) -> str:
 
 def _say(text: str) -> None:
     """Tell a person how it goes; what a program reads is on standard output alone."""
-    for line in text.splitlines():
-        click.echo(wrapped(printable(line), "  "), err=True)
+    with contextlib.suppress(OSError):  # the terminal has gone: all is done and cleaned up all the same
+        for line in text.splitlines():
+            click.echo(wrapped(printable(line), "  "), err=True)
 
 
 def _write(path: str, mode: str, text: str) -> None:

@@ -8,12 +8,15 @@ from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
 from st.drill.caller import Attempt, Caller, Login
 from st.drill.ears import Ears
-from st.drill.events import Heard
-from st.drill.outcome import CRASH, FAILOVER, Outcome, Phase, acknowledged, first_good_since, outage, phases_of
+from st.drill.events import ABORTS, Heard
+from st.drill.outcome import (
+    CRASH, FAILOVER, Outcome, Phase, acknowledged, first_good_since, outage, phases_of, silences_of,
+)
 from st.drill.prospect import Prospect, ask
-from st.drill.series import EXPIRY, Series
-from st.drill.words import short
+from st.drill.series import EXPIRY, PREFIX, Series
+from st.drill.words import clause, concerns, short
 from st.errors import NoMasterError, PeerError, SentinelTunnelError
+from st.ops.advice import next_step
 from st.sentinel.answers import Credentials
 from st.switch import Switch
 from st.wire.resp import ReplyError
@@ -24,7 +27,9 @@ STEADY_WAIT = 15.0  # seconds for that
 AFTER = 1.0  # seconds that are measured beyond the outage
 END_WAIT = 10.0  # seconds beyond it for the Sentinels to point the other replicas to the new master
 CRASH_WAIT = 300.0  # seconds for a crash to be made, and seen
-BOUNDS = (30.0, 180.0)  # seconds for a failover that was asked for: `failover-timeout` within these
+BOUNDS = (30.0, 180.0)  # seconds for a failover that was asked for: `failover-timeout` within these, and SLACK
+SLACK = 3.0  # seconds: after `failover-timeout` a Sentinel gives up, and says so
+RIGHTS = "the user needs rights: ~%s* +set +get +mget +del" % PREFIX
 TIMEOUT = 5.0  # seconds for a question, and for threads to end
 _EARS_EVERY = 1.0  # seconds between two tries to hear a Sentinel that cannot be heard
 _LOOK = 0.02  # seconds between two looks at what has happened
@@ -66,24 +71,33 @@ class Rehearsal:
 
     def close(self) -> None:
         """End all threads and remove all keys."""
-        for caller in self._callers:
-            caller.stop(Deadline(TIMEOUT))
-        self._await_switch()
-        self._remove_keys()
-        self._ears.stop(Deadline(TIMEOUT))
-        self._app.stop(0)
+        try:
+            for caller in self._callers:
+                caller.stop(Deadline(TIMEOUT))
+            self._await_switch()
+            self._remove_keys()
+        except KeyboardInterrupt:  # another one: whoever presses it will not wait
+            self._tell_left("interrupted")
+            raise
+        finally:
+            self._ears.stop(Deadline(TIMEOUT))
+            self._app.stop(0)
 
     def fail_over(self) -> Outcome:
         """Have a Sentinel fail over, and measure that; raise DrillError when it refuses."""
         prospect, told = self._prospect, short(self._prospect.sentinel)
         zero, at = time.monotonic(), time.time()
         self._asked = True
-        [reply] = ask(prospect.sentinel, self._credentials, TIMEOUT, [["SENTINEL", "FAILOVER", prospect.name]])
+        try:
+            [reply] = ask(prospect.sentinel, self._credentials, TIMEOUT, [["SENTINEL", "FAILOVER", prospect.name]])
+        except PeerError as error:
+            raise DrillError("whether there is a failover is not known: %s" % error) from error
         if isinstance(reply, ReplyError):
             self._asked = False
             raise DrillError("sentinel %s does not fail over: %s" % (told, reply))
-        self._say("told sentinel %s to fail over from %s" % (told, str(prospect.master)))
-        problem = self._follow(min(max(prospect.failover_timeout, BOUNDS[0]), BOUNDS[1]))
+        bound = min(max(prospect.failover_timeout, BOUNDS[0]), BOUNDS[1]) + SLACK
+        self._say("told sentinel %s to fail over from %s; waiting up to %gs" % (told, str(prospect.master), bound))
+        problem = self._follow(bound)
         self._asked = False
         return self._outcome(FAILOVER, zero, at, [Phase("asked", zero, "of sentinel %s" % told)], problem)
 
@@ -116,8 +130,12 @@ class Rehearsal:
             while caller.good_since(0) < STEADY:
                 hopeless = len(caller.attempts) >= STEADY and not caller.good_since(0)
                 if hopeless or deadline.passed():
-                    raise DrillError("the master cannot be written and read: %s" % (caller.last_error or "too slow"))
+                    raise _useless(caller.last_error or "too slow")
                 time.sleep(_LOOK)
+        try:
+            series.check()
+        except PeerError as error:
+            raise _useless(str(error)) from error
 
     def _note_switch(self, switch: Switch) -> None:
         self._switches.append((switch, time.monotonic()))
@@ -126,6 +144,9 @@ class Rehearsal:
         """Wait until clients are served by a new master, and a little longer; return why that is not so in time."""
         deadline = Deadline(bound)
         while not (self._switches and all(each.good_since(self._switches[-1][1]) for each in self._callers)):
+            given_up = self._given_up()
+            if given_up and not self._switches:
+                return given_up
             if deadline.passed():
                 return "the new master does not serve: %s" % (self._callers[0].last_error or "no answer") \
                     if self._switches else "no new master within %gs" % bound
@@ -134,6 +155,11 @@ class Rehearsal:
         while not after.passed() or not (end.passed() or self._was_heard("ended")):
             self._pause()
         return ""
+
+    def _given_up(self) -> str:
+        """Return who ended the failover that was asked for, and why; after a crash another Sentinel may go on."""
+        return next((clause(event) for event in list(self._heard) if self._asked and event.channel in ABORTS
+                     and concerns(event, [self._prospect.name])), "")
 
     def _pause(self) -> None:
         if time.monotonic() >= self._ears_due:
@@ -158,7 +184,8 @@ class Rehearsal:
         for caller in self._callers:
             caller.stop(Deadline(TIMEOUT))
         writes, reads = [caller.attempts for caller in self._callers]
-        phases += phases_of(list(self._heard), self._prospect.name, zero)
+        heard = list(self._heard)
+        phases += phases_of(heard, self._prospect.name, zero) + silences_of(heard, zero)
         for switch, moment in self._switches[:1]:
             phases += [Phase("noticed", moment - switch.took, "by the tunnel (%s)" % switch.heard),
                        Phase("closed", moment, "%d connections by then" % switch.closed)]
@@ -182,4 +209,16 @@ class Rehearsal:
         try:
             self._series.remove(self._callers[0].begun)
         except PeerError as error:
-            self._say("keys %s* are left for up to %d s: %s" % (self._series.prefix, EXPIRY, error))
+            self._tell_left(str(error))
+
+    def _tell_left(self, why: str) -> None:
+        if self._series is not None:
+            self._say("keys %s* are left, until Redis removes them after %d min at the most: %s"
+                      % (self._series.prefix, EXPIRY // 60, why))
+
+
+def _useless(error: str) -> DrillError:
+    """Return why nothing was done: what is to be measured fails already."""
+    step = RIGHTS if "NOPERM" in error else next_step(error)
+    return DrillError("; ".join(filter(None, [
+        "nothing was done: the master cannot be written and read: %s" % error, step])))
