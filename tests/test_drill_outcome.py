@@ -85,10 +85,10 @@ def test_what_clients_were_told() -> None:
 def test_a_failover_that_was_given_up() -> None:
     """That it was, by whom, and that a Sentinel could not be heard any more, are among the phases."""
     heard = [Heard(SENTINELS[0], "-failover-abort-slave-timeout", "master sessions 10.0.0.21 6379", 0.0, 12.0),
-             Heard(SENTINELS[1], LOST, "closed the connection", 0.0, 9.0),
-             Heard(SENTINELS[1], LOST, "closed the connection", 0.0, 13.0)]
+             Heard(SENTINELS[1], LOST, "10.0.0.12:26379: closed the connection", 0.0, 9.0),
+             Heard(SENTINELS[1], LOST, "10.0.0.12:26379: closed the connection", 0.0, 13.0)]
     assert phases_of(heard, "sessions", 10.0) == [Phase("given up", 12.0, "by 10.0.0.11")]
-    assert silences_of(heard, 10.0) == [Phase("not heard", 13.0, "sentinel 10.0.0.12: closed the connection")]
+    assert silences_of(heard, 10.0) == [Phase("not heard", 13.0, "10.0.0.12:26379: closed the connection")]
 
 
 def test_what_was_lost_is_told_with_the_reason() -> None:

@@ -6,7 +6,8 @@ import typing as t
 import pytest
 
 from st.drill.prospect import look
-from st.drill.rehearsal import DrillError, Rehearsal
+from st.drill.rehearsal import Rehearsal
+from st.drill.traffic import DrillError
 from st.sentinel.survey import asker
 from st.testing.wire import Simple
 from tests.fakes import Connection, Error, World
@@ -20,9 +21,9 @@ Said = t.List[str]
 
 @pytest.fixture
 def rehearsal(world: World) -> t.Iterator[t.Callable[[], Rehearsal]]:
-    """Give a maker of one drill of the world; its nodes are asked for many keys at a time, and keep none."""
+    """Give a maker of one drill of the world; its nodes know MGET, and lose every key."""
     for node in world.nodes:
-        node.replies["MGET"] = lambda connection, words: [connection.server.values.get(key) for key in words[1:]]
+        node.replies["MGET"] = lambda connection, words: [None] * len(words[1:])
     made = world_settings(world, sentinel_timeout=10 * FACTOR)
 
     def make(said: t.Optional[Said] = None) -> Rehearsal:

@@ -10,9 +10,10 @@ from st.cli.running import printable
 from st.cli.sentinels import telling_names, tunnel_named
 from st.drill.plot import as_svg
 from st.drill.prospect import Prospect, look
-from st.drill.rehearsal import CRASH_WAIT, DrillError, Rehearsal
+from st.drill.rehearsal import CRASH_WAIT, Rehearsal
 from st.drill.report import as_json, as_text
 from st.drill.series import EXPIRY, PREFIX
+from st.drill.traffic import DrillError
 from st.drill.words import short
 from st.errors import LocalError
 from st.ops.logs import configure
@@ -70,7 +71,7 @@ def drill(context: click.Context, name: str, yes: bool, kill: bool, as_line: boo
         _say("Nothing was done. To do it: sentinel-tunnel drill %s --yes%s" % (name, " --kill" if kill else ""))
         context.exit(2)
     if plot is not None:
-        _write(plot, "a", "")  # else it would be known too late that it cannot be written
+        _write(plot, "a", "", ": nothing was done")  # else it would be known too late that it cannot be written
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as below nohup
             signal.signal(number, signal.default_int_handler)  # it cleans up as after Ctrl-C
@@ -103,9 +104,9 @@ def _say(text: str) -> None:
             click.echo(wrapped(printable(line), "  "), err=True)
 
 
-def _write(path: str, mode: str, text: str) -> None:
+def _write(path: str, mode: str, text: str, so: str = "") -> None:
     try:
         with open(path, mode, encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise LocalError("--plot %s: %s" % (path, error.strerror), error.errno) from error
+        raise LocalError("--plot %s: %s%s" % (path, error.strerror, so), error.errno) from error

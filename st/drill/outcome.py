@@ -107,6 +107,6 @@ def phases_of(heard: t.Iterable[Heard], name: str, since: float) -> t.List[Phase
 
 
 def silences_of(heard: t.Iterable[Heard], since: float) -> t.List[Phase]:
-    """Return when a Sentinel could not be heard any more, each time: what it did afterwards is not known."""
-    return [Phase("not heard", event.moment, "sentinel %s: %s" % (short(event.sentinel), event.payload))
+    """Return when a Sentinel could not be heard any more: what it did afterwards is not known."""
+    return [Phase("not heard", event.moment, event.payload)
             for event in heard if event.channel == LOST and event.moment >= since]
