@@ -88,7 +88,8 @@ class Rehearsal:
             raise DrillError("whether there is a failover is not known: %s" % error) from error
         if isinstance(reply, ReplyError):
             self._asked = False
-            raise DrillError("sentinel %s does not fail over: %s" % (told, reply))
+            raise DrillError("nothing was done: sentinel %s does not fail over: %s; 'sentinel-tunnel doctor' tells why"
+                             % (told, reply))
         bound = min(max(prospect.failover_timeout, BOUNDS[0]), BOUNDS[1]) + SLACK
         self._say("told sentinel %s to fail over from %s; waiting up to %gs" % (told, str(prospect.master), bound))
         problem = self._follow(bound)
