@@ -156,7 +156,8 @@ def test_the_tunnels_are_killed(start: Start) -> None:
     program, port = obeying(start)
     os.kill(tunnels_among(beside(program)), signal.SIGKILL)
     program.wait_for("the tunnels of this command were killed by signal 9")
-    assert not serves(port) and not beside(program) and program.process.poll() is None
+    wait_until(lambda: not beside(program), "nothing is left")
+    assert not serves(port) and program.process.poll() is None
     program.send(signal.SIGTERM)
     program.wait_for("SIGTERM", lambda: program.out)
 
