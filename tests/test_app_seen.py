@@ -9,7 +9,7 @@ from st.app import App
 from st.errors import UnknownMasterError
 from st.ops.status import NOT_ASKED
 from st.switch import Switch
-from tests.fakes import World
+from tests.fakes import Monitored, World
 from tests.tunnels import ROOM, Running, ask, running, until_ended, world_settings
 from tests.waiting import wait_until
 
@@ -148,3 +148,15 @@ def test_a_name_that_nobody_monitors(world: World) -> None:
         second.start()
         with pytest.raises(UnknownMasterError, match=r"^other: not monitored by the sentinels that answer \(2 of 3\)$"):
             wait_until(app.app.check_names, "it is an error")
+
+
+def test_a_name_that_one_sentinel_has_not_spoken_about(world: World) -> None:
+    """It may know it, as it does here: as long as it is neither heard nor given up, nothing is certain."""
+    slow = world.sentinels[2]
+    slow.masters["other"] = Monitored(world.master.address, 0)
+    slow.delays["*"] = 3600
+    with Running(world_settings(world, ["other"], sentinel_timeout=60)) as app:
+        wait_until(lambda: sum(each.up for each in app.app.status().sentinels) == 2, "the others have answered")
+        app.app.check_names()
+        slow.delays.clear()
+        app.wait_master(world.master, "other")
