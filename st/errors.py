@@ -96,7 +96,11 @@ class NoMasterError(SentinelTunnelError):
 
 
 class UnknownMasterError(NoMasterError):
-    """Every Sentinel that replied says that it does not monitor this name."""
+    """Every Sentinel that replied says that it does not monitor this name; `name` is which."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class NoSentinelError(NoMasterError):

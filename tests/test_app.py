@@ -80,6 +80,17 @@ def test_a_master_that_was_demoted_by_hand_is_left(world: World) -> None:
         wait_until(lambda: app.tunnel().state == "up", "it is used again")
 
 
+def test_a_dead_master_is_told_once(world: World) -> None:
+    """The connection and the watcher meet the same refusal: the client's line names it one time."""
+    with running(world, poll=0.1, hold=0.5) as app:
+        dead = "%s:%d: Connection refused" % world.master.address
+        world.master.close()
+        wait_until(lambda: dead in app.tunnel().reason, "the watcher has noticed")
+        with app.connect() as client:
+            said = "-LOADING sentinel-tunnel: no master for 'mymaster' (3 of 3 sentinels answer, %s). Retry.\r\n" % dead
+            assert read_all(client) == said.encode()
+
+
 def test_a_name_of_any_characters(world: World) -> None:
     """A master's name is asked for as it stands: no format, no words, no protocol is looked for in it."""
     name = "a b %s\u00fc $3 *1"

@@ -2,10 +2,14 @@
 import time
 import typing as t
 
+import pytest
+
 from st.address import Address
 from st.app import App
+from st.errors import UnknownMasterError
+from st.ops.status import NOT_ASKED
 from st.switch import Switch
-from tests.fakes import World
+from tests.fakes import Monitored, World
 from tests.tunnels import ROOM, Running, ask, running, until_ended, world_settings
 from tests.waiting import wait_until
 
@@ -125,3 +129,34 @@ def test_signs_of_life(world: World) -> None:
         for _ in range(3):
             seen = parts.watcher.beat
             wait_until(lambda: parts.watcher.beat > seen, "the watcher shows one between two rounds")
+
+
+def test_a_name_that_nobody_monitors(world: World) -> None:
+    """It is an error once all were asked, most have answered, and none knows it: not for what a minority says."""
+    for node in world.nodes:
+        node.role = "slave"  # no master of the right name either: that is no such error
+    with Running(world_settings(world)) as app:
+        wait_until(lambda: len(app.app.status().sentinels) == 3 and app.tunnel().reason, "all were asked")
+        app.app.check_names()
+    first, second, third = world.sentinels
+    second.stop()
+    third.stop()
+    with Running(world_settings(world, ["other"])) as app:
+        wait_until(lambda: "none of them monitors" in app.tunnel("other").reason, "the first has answered")
+        wait_until(lambda: all(each.error != NOT_ASKED for each in app.app.status().sentinels), "the others were asked")
+        app.app.check_names()
+        second.start()
+        with pytest.raises(UnknownMasterError, match=r"^other: not monitored by the sentinels that answer \(2 of 3\)$"):
+            wait_until(app.app.check_names, "it is an error")
+
+
+def test_a_name_that_one_sentinel_has_not_spoken_about(world: World) -> None:
+    """It may know it, as it does here: as long as it is neither heard nor given up, nothing is certain."""
+    slow = world.sentinels[2]
+    slow.masters["other"] = Monitored(world.master.address, 0)
+    slow.delays["*"] = 3600
+    with Running(world_settings(world, ["other"], sentinel_timeout=60)) as app:
+        wait_until(lambda: sum(each.up for each in app.app.status().sentinels) == 2, "the others have answered")
+        app.app.check_names()
+        slow.delays.clear()
+        app.wait_master(world.master, "other")

@@ -54,11 +54,15 @@ def test_resolve_takes_the_newest_epoch(world: World, fake_redis: MakeRedis) -> 
 
 
 def test_resolve_an_unknown_name(world: World) -> None:
-    """Exit 69, and where to find the names."""
-    result = run("resolve", "nosuch", *asking(world))
+    """Exit 69, and the names that there are, if the Sentinels tell them."""
+    result = run("resolve", "mymasters", *asking(world))
     assert result.exit_code == 69
-    assert result.output == ("error: nosuch: not monitored by the sentinels that answer (3 of 3); "
-                             "'sentinel-tunnel masters' lists what is\n")
+    assert result.output == ("error: mymasters: not monitored by the sentinels that answer (3 of 3): "
+                             "they monitor mymaster; did you mean 'mymaster'?\n")
+    for sentinel in world.sentinels:
+        sentinel.replies["SENTINEL MASTERS"] = Error("NOPERM this user has no permissions")
+    result = run("resolve", "nosuch", *asking(world))
+    assert result.output == "error: nosuch: not monitored by the sentinels that answer (3 of 3)\n"
 
 
 def test_resolve_without_a_sentinel_that_answers() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from st.address import Address
 from st.drill.caller import Attempt
-from st.drill.events import Heard
-from st.drill.outcome import CRASH, FAILOVER, Outage, Outcome, Phase, outage, phases_of
+from st.drill.events import LOST, Heard
+from st.drill.outcome import CRASH, FAILOVER, Outage, Outcome, Phase, outage, phases_of, silences_of
 from st.drill.plot import Scale, as_svg
 from st.drill.report import as_json, as_text
 
@@ -68,18 +68,27 @@ def test_the_report() -> None:
     assert lines[0].endswith(" sessions: a failover from 10.0.0.21:6379 to") and lines[1:] == [
         "  10.0.0.22:6379 worked",
         "  writes: none for 1.70 s; 5 acknowledged, 0 of them lost, 2 failed",
-        "  reads:  none for 1.80 s; 3 answered, 0 failed",
-        "  failed: 2 writes: no", "",
+        "  reads:  none for 1.80 s; 3 answered, 0 failed", "  failed: 2 x no", "",
         "    0.00 s  asked        of sentinel 10.0.0.11", "    1.50 s  noticed      by the tunnel"]
     assert max(map(len, lines)) <= 80
 
 
-def test_why_writes_failed_is_told() -> None:
-    """The error that came most often: a new master that wants replicas first is no fault of the tunnel."""
-    closed, refused = (Attempt(1, ZERO, ZERO + 1, error) for error in ("closed", "SET: NOREPLICAS Not \x1b enough"))
-    text = as_text(an_outcome(writes=[*attempts(99.0, 102.0), closed, refused, refused]))
-    assert "\n  failed: 2 writes: SET: NOREPLICAS Not \\x1b enough\n" in text and "closed" not in text
-    assert "failed:" not in as_text(an_outcome(writes=attempts(99.0, 102.0)))
+def test_what_clients_were_told() -> None:
+    """Each error once with its number, the most frequent first, safe to print; of many only some to a person."""
+    said = ["a"] * 2 + ["b\x1b"] * 3 + list("cdefg")
+    writes = [Attempt(number, 100.0, 100.1, error) for number, error in enumerate(said)]
+    failed = [line for line in as_text(an_outcome(writes=writes)).splitlines() if line.startswith("  failed:")]
+    assert failed[:2] == ["  failed: 3 x b\\x1b", "  failed: 2 x a"] and len(failed) == 5
+    assert len(json.loads(as_json(an_outcome(writes=writes)))["errors"]) == 7
+
+
+def test_a_failover_that_was_given_up() -> None:
+    """That it was, by whom, and that a Sentinel could not be heard any more, are among the phases."""
+    heard = [Heard(SENTINELS[0], "-failover-abort-slave-timeout", "master sessions 10.0.0.21 6379", 0.0, 12.0),
+             Heard(SENTINELS[1], LOST, "10.0.0.12:26379: closed the connection", 0.0, 9.0),
+             Heard(SENTINELS[1], LOST, "10.0.0.12:26379: closed the connection", 0.0, 13.0)]
+    assert phases_of(heard, "sessions", 10.0) == [Phase("given up", 12.0, "by 10.0.0.11")]
+    assert silences_of(heard, 10.0) == [Phase("not heard", 13.0, "10.0.0.12:26379: closed the connection")]
 
 
 def test_what_was_lost_is_told_with_the_reason() -> None:
@@ -118,7 +127,7 @@ def test_the_report_as_json() -> None:
         "name": "sessions", "kind": "failover", "at": 1763777587.0, "passed": False, "old": "10.0.0.21:6379",
         "new": "10.0.0.22:6379", "problem": "",
         "writes": {"acknowledged": 5, "failed": 2, "lost": 1, "lost_at": [0.3], "outage": 1.7},
-        "reads": {"answered": 3, "failed": 0, "outage": 1.8},
+        "reads": {"answered": 3, "failed": 0, "outage": 1.8}, "errors": {"no": 2},
         "phases": [{"phase": "asked", "seconds": 0.0, "detail": "of sentinel 10.0.0.11"},
                    {"phase": "noticed", "seconds": 1.5, "detail": "by the tunnel"}]}
     never = json.loads(as_json(an_outcome(new=None, lost=None, until=110.0)))

@@ -2,7 +2,6 @@
 import os
 import pathlib
 import signal
-import socket
 import sys
 import typing as t
 
@@ -11,6 +10,8 @@ import pytest
 from st.cli.exec_ import Opened, opened, variables_for
 from st.config import parse
 from st.errors import SentinelTunnelError
+from tests import execs
+from tests.execs import serves, tunnels_among
 from tests.fakes import World
 from tests.programs import Program
 from tests.waiting import wait_until
@@ -63,17 +64,8 @@ def start(world: World, tmp_path: pathlib.Path) -> t.Iterator[Start]:
 
 
 def beside(program: Program) -> t.List[int]:
-    """Return the processes, beside the one that was started, which have its environment."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != program.process.pid:
-            try:
-                environ = pathlib.Path("/proc", name, "environ").read_bytes()
-            except OSError:  # it has ended meanwhile
-                continue
-            if program.control.encode() in environ:
-                found.append(int(name))
-    return found
+    """Return the processes beside the one that was started."""
+    return execs.beside(program.control, program.process.pid)
 
 
 def obeying(start: Start) -> t.Tuple[Program, int]:
@@ -81,12 +73,6 @@ def obeying(start: Start) -> t.Tuple[Program, int]:
     program = start("mymaster", "--", sys.executable, "-c", OBEY, CAUGHT=" ".join(CAUGHT))
     program.wait_for("port ", lambda: program.out)
     return program, int(program.out.split()[1])
-
-
-def serves(port: int) -> bool:
-    """Tell whether somebody accepts connections there."""
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_the_command_finds_redis_and_nothing_else(start: Start) -> None:
@@ -129,12 +115,13 @@ def test_exit_codes(start: Start, words: t.Sequence[str], code: int) -> None:
 def test_signals_are_the_commands(start: Start) -> None:
     """Each one reaches it, and none ends the tunnels before it; then they end."""
     program, port = obeying(start)
-    [tunnels] = beside(program)
+    others = beside(program)
     for name in CAUGHT:
         program.send(getattr(signal, name))
         program.wait_for(name, lambda: program.out)
         if name not in ("SIGWINCH", "SIGCONT"):  # which end nobody
-            os.kill(tunnels, getattr(signal, name))
+            for pid in others:
+                os.kill(pid, getattr(signal, name))
     assert program.out.split()[2:] == list(CAUGHT) and serves(port)
     (pathlib.Path("/proc/%d/cwd" % program.process.pid) / "end").write_text("")
     assert program.code() == 0
@@ -155,16 +142,51 @@ def test_it_stops_and_goes_on(start: Start) -> None:
 def test_kill_leaves_nothing_behind(start: Start) -> None:
     """After kill -9 the tunnels end too, also while nobody has reaped it; and they hold nothing of its streams."""
     program, port = obeying(start)
-    [tunnels] = beside(program)
-    assert [os.readlink("/proc/%d/fd/%d" % (tunnels, number)) for number in (0, 1, 2)] == ["/dev/null"] * 3
+    fd = "/proc/%d/fd/" % tunnels_among(beside(program))
+    assert [os.readlink(fd + number) for number in ("0", "1", "2")] == ["/dev/null"] * 3
+    assert not {os.readlink(fd + number) for number in os.listdir(fd)} & {
+        os.readlink("/proc/%d/fd/%d" % (program.process.pid, number)) for number in (1, 2)}
     program.send(signal.SIGKILL)
     wait_until(lambda: not serves(port) and not beside(program), "the tunnels end with it")
     assert program.code() == -9
 
 
-def test_killed_while_it_waits(start: Start) -> None:
+def test_the_tunnels_are_killed(start: Start) -> None:
+    """The command goes on; it is told on its standard error why nobody listens any more, and then nothing is left."""
+    program, port = obeying(start)
+    os.kill(tunnels_among(beside(program)), signal.SIGKILL)
+    program.wait_for("the tunnels of this command were killed by signal 9")
+    wait_until(lambda: not beside(program), "nothing is left")
+    assert not serves(port) and program.process.poll() is None
+    program.send(signal.SIGTERM)
+    program.wait_for("SIGTERM", lambda: program.out)
+
+
+def test_the_guard_of_the_tunnels_is_killed(start: Start) -> None:
+    """They serve on, and still end with the command."""
+    program, port = obeying(start)
+    tunnels = tunnels_among(beside(program))
+    [guard] = set(beside(program)) - {tunnels}
+    os.kill(guard, signal.SIGKILL)
+    wait_until(lambda: beside(program) == [tunnels], "it is gone")
+    assert serves(port)
+    program.send(signal.SIGKILL)
+    wait_until(lambda: not serves(port) and not beside(program), "the tunnels end with it")
+
+
+def test_a_name_that_nobody_monitors(start: Start) -> None:
+    """It is told at once, whatever `hold` is, with the names that there are."""
+    program = start("mymasters", "--hold", "10m", "--", "true")
+    assert program.code() == 69 and program.log == (
+        "error: mymasters: not monitored by the sentinels that answer (1 of 1): they monitor mymaster; "
+        "did you mean 'mymaster'?\n")
+
+
+def test_killed_while_it_waits(start: Start, world: World) -> None:
     """Ctrl-C before there is a master ends it as it would end the command, and what it had begun."""
-    program = start("other", "--hold", "60s", "--", "true")
+    for node in world.nodes:
+        node.role = "slave"
+    program = start("mymaster", "--hold", "60s", "--", "true")
     wait_until(lambda: beside(program), "it has begun")
     assert program.end(signal.SIGINT) == -signal.SIGINT
     wait_until(lambda: not beside(program), "the tunnels end with it")

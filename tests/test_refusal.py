@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from st.tunnel.refusal import FULL, Refused, linger, no_target, say, swallow
+from st.tunnel.refusal import FULL, Refused, linger, no_target, say, swallow, told_once
 from tests.fakes import read_all
 from tests.tunnels import reset, tcp_pair
 from tests.waiting import wait_until
@@ -20,6 +20,27 @@ def test_no_reason_can_break_the_line() -> None:
     """What a node said may hold anything: one line of ASCII comes out, or the client would read a second reply."""
     line = no_target("master", "caf\u00e9", "it said\r\n+OK\n\u2028")
     assert line == b"LOADING sentinel-tunnel: no master for 'caf\\xe9' (it said  +OK \\u2028). Retry."
+
+
+A, B = "10.0.0.1:6379: Connection refused", "[fd00::1]:6379: Connection refused"
+
+
+@pytest.mark.parametrize("failure, reason, told", [
+    (A, "", A),
+    ("", "3 of 3 sentinels answer, " + A, "3 of 3 sentinels answer, " + A),
+    (A, "3 of 3 sentinels answer, " + A, "3 of 3 sentinels answer, " + A),
+    (A, "3 of 3 sentinels answer, failover in progress, %s; %s" % (A, B),
+     "3 of 3 sentinels answer, failover in progress, %s; %s" % (A, B)),
+    ("%s; %s" % (A, B), "3 of 3 sentinels answer, " + B, "%s; 3 of 3 sentinels answer, %s" % (A, B)),
+    ("%s; %s" % (A, A), A, A),
+    ("%s; %s; %s" % (B, A, B), "", "%s; %s" % (B, A)),
+    ("0.0.0.1:6379: Connection refused", "3 of 3 sentinels answer, 1" + A,
+     "0.0.0.1:6379: Connection refused; 3 of 3 sentinels answer, 1" + A),
+    ("10.0.0.1:6379: no connection in time", A, "10.0.0.1:6379: no connection in time; " + A),
+])
+def test_no_reason_is_told_twice(failure: str, reason: str, told: str) -> None:
+    """What a client met is left out where the watcher met the same; another node or another error is not."""
+    assert told_once(failure, reason) == told
 
 
 def test_say_sends_the_line_and_the_end() -> None:

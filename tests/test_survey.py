@@ -10,7 +10,7 @@ from st.nat import parse_nat_map
 from st.secret import Secret
 from st.sentinel.answers import Credentials
 from st.sentinel.prober import Prober
-from st.sentinel.survey import Asker, ask_each, find, masters
+from st.sentinel.survey import Asker, ask_each, find, masters, they_monitor
 from tests.fakes import NIL_ARRAY, Error, Monitored, World, refused_address, silent_listener, unknown_command
 from tests.waiting import FACTOR, wait_until
 from tests.watching import ASK
@@ -103,6 +103,18 @@ def test_no_such_name(world: World) -> None:
     with pytest.raises(NoMasterError, match="refused; .*: ERR odd; .*: it does not monitor this name") as caught:
         find(asker(world), "nosuch")
     assert not isinstance(caught.value, (UnknownMasterError, NoSentinelError))
+
+
+@pytest.mark.parametrize("names, words", [
+    ((), "they monitor no master"),
+    (("b", "a"), "they monitor a, b"),
+    (("cache", "sessions"), "they monitor cache, sessions; did you mean 'sessions'?"),
+    (["n%02d" % number for number in range(12)],
+     "they monitor n00, n01, n02, n03, n04, n05, n06, n07, n08, n09, and 2 more"),
+])
+def test_what_they_monitor_instead(names: t.Sequence[str], words: str) -> None:
+    """In the order of the names, the nearest one again; not hundreds of them."""
+    assert they_monitor(names, "session") == words
 
 
 def test_no_sentinel(world: World) -> None:

@@ -36,13 +36,13 @@ def test_a_master_is_ready_for_the_client(fake_redis: MakeRedis) -> None:
     assert node.commands == [[b"ROLE"], [b"ECHO", b"x"]]
 
 
-@pytest.mark.parametrize("role, said", [("slave", "slave"), ("sentinel", "sentinel")])
+@pytest.mark.parametrize("role, said", [("slave", "a replica"), ("sentinel", "sentinel")])
 def test_another_role_is_refused(fake_redis: MakeRedis, role: str, said: str) -> None:
     """The error names the node and what it says."""
     node = fake_redis(role=role)
     with pytest.raises(NotMaster) as caught:
         prepared(node)
-    assert str(caught.value) == "%s:%d: says that it is %s" % (node.address + (said,))
+    assert str(caught.value) == "%s:%d says that it is %s, not master" % (node.address + (said,))
 
 
 def test_a_replica_is_ready_for_a_reader(fake_redis: MakeRedis) -> None:
@@ -52,7 +52,7 @@ def test_a_replica_is_ready_for_a_reader(fake_redis: MakeRedis) -> None:
     with socket.socket() as sock:
         assert prepare(sock, target, tunnel_settings(), Deadline(20), Gauges()).first_reply == b""
     node.role = "master"
-    with socket.socket() as sock, pytest.raises(NotMaster, match="says that it is master"):
+    with socket.socket() as sock, pytest.raises(NotMaster, match="says that it is master, not a replica"):
         prepare(sock, target, tunnel_settings(), Deadline(20), Gauges())
 
 

@@ -138,6 +138,10 @@ class App:
                 late.append("%s: %s" % (name, snapshot.reason or "no %s" % lane.follower.row.wanted))
         return late
 
+    def check_names(self) -> None:
+        """Raise UnknownMasterError once it is certain that the Sentinels do not monitor the name of a tunnel."""
+        self._parts.check_names()
+
     def status(self) -> ProcessStatus:
         """Return the state of everything, as it is now."""
         return self._parts.status(self._started)

@@ -7,8 +7,10 @@ from st import __version__
 from st.config.values import Settings, TunnelSettings
 from st.ops.measures import ClientStatus, Measures, SentinelMeasures, TunnelMeasures
 from st.ops.status import NOT_ASKED, NO_MASTER, STARTING, UP, ProcessStatus, SentinelStatus, TunnelStatus
+from st.sentinel.answers import Answer
 from st.sentinel.attendance import Questions
 from st.sentinel.crew import Crew
+from st.sentinel.survey import not_monitored
 from st.sentinel.watcher import AnyFollower, Watcher
 from st.tunnel.server import TunnelServer
 
@@ -41,6 +43,16 @@ class Parts(t.NamedTuple):
                                             None if report is None or error else report.latency, error))
         tunnels = tuple(_tunnel_status(lane) for lane in self.lanes.values())
         return ProcessStatus(__version__, os.getpid(), started, tunnels, tuple(sentinels))
+
+    def check_names(self) -> None:
+        """Raise UnknownMasterError when all Sentinels were asked, most have answered, and none monitors a name."""
+        sentinels, reports = self.crew.sentinels(), self.watcher.reports()
+        answered = [report for report in reports.values() if not report.error and report.sentinel in sentinels]
+        if not set(sentinels) <= set(reports) or 2 * len(answered) <= len(sentinels):
+            return
+        for name in [lane.settings.master for lane in self.lanes.values()]:
+            if all(report.answers.get(name, Answer()).unknown for report in answered):
+                raise not_monitored(name, len(answered), len(sentinels))
 
     def measures(self, room: int) -> Measures:
         """Return what is counted beyond the status."""

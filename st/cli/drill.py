@@ -1,4 +1,5 @@
 """The command drill: a rehearsed failover, measured through a tunnel."""
+import contextlib
 import signal
 import typing as t
 
@@ -6,12 +7,13 @@ import click
 
 from st.cli.options import common_options, is_quiet, load_settings, own_log
 from st.cli.running import printable
-from st.cli.sentinels import tunnel_named
+from st.cli.sentinels import telling_names, tunnel_named
 from st.drill.plot import as_svg
 from st.drill.prospect import Prospect, look
-from st.drill.rehearsal import CRASH_WAIT, DrillError, Rehearsal
+from st.drill.rehearsal import CRASH_WAIT, Rehearsal
 from st.drill.report import as_json, as_text
 from st.drill.series import EXPIRY, PREFIX
+from st.drill.traffic import DrillError
 from st.drill.words import short
 from st.errors import LocalError
 from st.ops.logs import configure
@@ -26,6 +28,7 @@ MEANWHILE = """\
 Meanwhile this writes and reads about 100 small keys a second, {prefix}*, which it removes afterwards; \
 after {expiry} min Redis does.
 """
+PASSTHROUGH = "tls = passthrough: here the tunnel itself speaks TLS with Redis, since the writer and the reader do not."
 CRASH = """\
 A real crash is made on the host of the master, {host}, within {minutes} min; this only watches and measures:
 kill -9 PID of redis-server: connections end at once. A supervisor that restarts it sooner than Sentinel notices \
@@ -56,8 +59,11 @@ def drill(context: click.Context, name: str, yes: bool, kill: bool, as_line: boo
     loaded = load_settings(context)
     settings, tunnel = loaded.settings, tunnel_named(loaded, name)
     whom = asker(settings)
-    prospect = look(whom, tunnel.master, settings.discover)
+    with telling_names(whom):
+        prospect = look(whom, tunnel.master, settings.discover)
     _say(_intent(prospect, kill))
+    if tunnel.tls == "passthrough":
+        _say(PASSTHROUGH)
     if prospect.problems:
         text = "drill refused, nothing was done: %s"
         raise DrillError(text % "; ".join(prospect.problems))
@@ -65,8 +71,10 @@ def drill(context: click.Context, name: str, yes: bool, kill: bool, as_line: boo
         _say("Nothing was done. To do it: sentinel-tunnel drill %s --yes%s" % (name, " --kill" if kill else ""))
         context.exit(2)
     if plot is not None:
-        _write(plot, "a", "")  # else it would be known too late that it cannot be written
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up as after Ctrl-C
+        _write(plot, "a", "", ": nothing was done")  # else it would be known too late that it cannot be written
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as below nohup
+            signal.signal(number, signal.default_int_handler)  # it cleans up as after Ctrl-C
     say = (lambda line: None) if is_quiet(context) else _say
     try:
         with configure(settings.log_level, settings.log_format, own_log(context)), \
@@ -74,9 +82,9 @@ def drill(context: click.Context, name: str, yes: bool, kill: bool, as_line: boo
             outcome = rehearsal.wait_crash() if kill else rehearsal.fail_over()
     except KeyboardInterrupt:
         raise DrillError("interrupted; a failover that was begun goes on without us") from None
+    click.echo(as_json(outcome) if as_line else as_text(outcome), nl=False)
     if plot is not None:
         _write(plot, "w", as_svg(outcome))
-    click.echo(as_json(outcome) if as_line else as_text(outcome), nl=False)
     context.exit(0 if outcome.passed else 1)
 
 
@@ -91,13 +99,14 @@ def _intent(prospect: Prospect, kill: bool) -> str:
 
 def _say(text: str) -> None:
     """Tell a person how it goes; what a program reads is on standard output alone."""
-    for line in text.splitlines():
-        click.echo(wrapped(printable(line), "  "), err=True)
+    with contextlib.suppress(OSError):  # the terminal has gone: all is done and cleaned up all the same
+        for line in text.splitlines():
+            click.echo(wrapped(printable(line), "  "), err=True)
 
 
-def _write(path: str, mode: str, text: str) -> None:
+def _write(path: str, mode: str, text: str, so: str = "") -> None:
     try:
         with open(path, mode, encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise LocalError("--plot %s: %s" % (path, error.strerror), error.errno) from error
+        raise LocalError("--plot %s: %s%s" % (path, error.strerror, so), error.errno) from error

@@ -18,7 +18,7 @@ from st.cli import exits
 from st.cli.detached import SEARCH, working_directory
 from st.cli.options import check_names, common_options, is_verbose, load_settings, own_log
 from st.cli.program import explain
-from st.cli.sentinels import with_all_masters
+from st.cli.sentinels import telling_names, with_all_masters
 from st.config import TunnelSettings
 from st.config.values import LOOPBACK
 from st.errors import SentinelTunnelError
@@ -26,7 +26,8 @@ from st.ops.daemon import detach
 from st.ops.kernel import kernel_text
 from st.ops.logs import configure
 from st.ops.status import ProcessStatus
-from st.process.companion import Life, accompany, patience_of
+from st.process.companion import Life, accompany, guarded, patience_of
+from st.sentinel.survey import asker
 
 
 class Opened(t.NamedTuple):
@@ -68,8 +69,8 @@ def exec_(context: click.Context, names: t.Sequence[str], command: t.Tuple[str, 
     and REDIS_PORT_<NAME>, the name in capitals with _ for all but letters and digits. Without NAME: the tunnels of
     the configuration, or one for each master.
 
-    The exit code is the command's own; 69: no master in time; 125: another failure of ours; 126: the command cannot be
-    run; 127: there is no such command.
+    The exit code is the command's own; 69: no master in time, or no such name; 125: another failure of ours; 126: the
+    command cannot be run; 127: there is no such command.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started us ignores it
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends us as it would end the command
@@ -105,8 +106,10 @@ def opened(tunnel: TunnelSettings, listen: str) -> Opened:
 def _open(context: click.Context, names: t.Sequence[str]) -> t.List[Opened]:
     """Start the process with the tunnels, and return these once each has a master."""
     loaded, life, directory = load_settings(context, names), Life(), working_directory()
+    errors = os.dup(2)
 
     def serve(ready: t.Callable[[], None]) -> int:
+        guarded(life, errors)
         os.chdir(directory)  # files in the configuration may be relative to it
         settings = with_all_masters(loaded)
         own = tuple(tunnel.for_this_host() for tunnel in settings.tunnels)
@@ -117,13 +120,14 @@ def _open(context: click.Context, names: t.Sequence[str]) -> t.List[Opened]:
             sys.stdout.write("\n" + json.dumps(found))  # on a line of its own: a library may have warned of something
             ready()
 
-        with configure(settings.log_level, settings.log_format, own_log(context)):
+        with configure(settings.log_level, settings.log_format, own_log(context)), telling_names(asker(settings)):
             accompany(settings, life, tell)
         return 0
 
     outcome = detach(lambda ready: _explained(serve, ready), patience_of(loaded.settings) + SEARCH,
                      own_errors=is_verbose(context))
     life.close()
+    os.close(errors)
     if outcome.code != 0:
         click.echo(outcome.text or "error: the tunnels are not ready in time: -v shows why", err=True)
         context.exit(exits.NO_MASTER if outcome.code == exits.NO_MASTER else exits.EXEC_FAILED)

@@ -1,4 +1,5 @@
 """The commands that ask the Sentinels once: resolve and masters."""
+import contextlib
 import functools
 import typing as t
 
@@ -8,11 +9,11 @@ from st.address import Address
 from st.cli.options import common_options, load_settings
 from st.config import Loaded, Settings, with_tunnels
 from st.config.values import TunnelSettings
-from st.errors import ConfigError, NoMasterError
+from st.errors import ConfigError, NoMasterError, UnknownMasterError
 from st.ops.plain import plain
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
-from st.sentinel.survey import Asker, asker, elect, masters, report
+from st.sentinel.survey import Asker, asker, elect, masters, report, they_monitor
 from st.tls import client_context
 
 HEAD = ("NAME", "MASTER", "STATE", "REPLICAS", "SENTINELS", "QUORUM", "EPOCH")
@@ -38,6 +39,19 @@ def with_all_masters(loaded: Loaded, ports: t.Optional[t.MutableMapping[str, int
     return with_tunnels(loaded, names, ports)
 
 
+@contextlib.contextmanager
+def telling_names(whom: Asker) -> t.Iterator[None]:
+    """Let the error about a name that nobody monitors tell which names the Sentinels do monitor."""
+    try:
+        yield
+    except UnknownMasterError as error:
+        try:
+            names = masters(whom)
+        except NoMasterError:  # they do not list them to everybody
+            raise error from None
+        raise UnknownMasterError("%s: %s" % (error, they_monitor(names, error.name)), error.name) from error
+
+
 def node_credentials(tunnel: TunnelSettings) -> Credentials:
     """Return how we come to the nodes of a tunnel."""
     terms = tunnel.tls_terms
@@ -55,7 +69,8 @@ def resolve(context: click.Context, name: str, verify: bool) -> None:
     tunnel = tunnel_named(loaded, name)
     prober = functools.partial(_prober, tunnel) if verify else None
     whom = asker(loaded.settings)
-    found = elect(whom, tunnel.master, report(whom, [tunnel.master]), prober)
+    with telling_names(whom):
+        found = elect(whom, tunnel.master, report(whom, [tunnel.master]), prober)
     if found.doubt:
         click.echo("warning: not verified: it does not tell its role: %s" % plain(found.doubt), err=True)
     click.echo(str(found.address))

@@ -6,7 +6,7 @@ import typing as t
 import click
 
 from st.cli.options import common_options, load_settings
-from st.cli.sentinels import tunnel_named
+from st.cli.sentinels import telling_names, tunnel_named
 from st.deadline import Deadline
 from st.drill.ears import Ears
 from st.drill.events import Heard
@@ -83,7 +83,8 @@ def _all_names(whom: Asker) -> t.List[str]:
 def _state(whom: Asker, name: str, reports: t.Sequence[Report]) -> str:
     """Return who is master at the beginning; raise where nothing can come of watching."""
     try:
-        return "the master is %s" % (elect(whom, name, reports).address,)
+        with telling_names(whom):
+            return "the master is %s" % (elect(whom, name, reports).address,)
     except (NoSentinelError, UnknownMasterError):
         raise
     except NoMasterError as error:

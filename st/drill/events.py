@@ -18,6 +18,8 @@ CHANNELS = tuple((
     " -role-change +reboot +monitor -monitor +reset-master +set +tilt -tilt"
 ).split())
 
+ABORTS = tuple(channel for channel in CHANNELS if channel.startswith("-failover-abort-"))
+
 _SWITCH = re.compile(r"(?P<name>.+) (?P<old_host>\S+) (?P<old_port>\d{1,5}) (?P<host>\S+) (?P<port>\d{1,5})\Z")
 _NODE = re.compile(r"(?P<kind>master|slave|sentinel) (?P<name>.+?) (?P<host>\S+) (?P<port>\d{1,5})"
                    r"(?: @ (?P<of>.+?) \S+ \d{1,5})?(?: (?P<more>.+))?\Z")

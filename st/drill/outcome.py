@@ -1,9 +1,10 @@
 """What came of a drill, as values, and what is measured in them. Pure."""
+import collections
 import typing as t
 
 from st.address import Address
 from st.drill.caller import Attempt
-from st.drill.events import Heard, read_event
+from st.drill.events import ABORTS, LOST, Heard, read_event
 from st.drill.words import short
 
 FAILOVER, CRASH = "failover", "crash"
@@ -12,6 +13,7 @@ OPEN = 1.0  # seconds without success at the end that are an outage
 # The first event of each channel is a phase of the failover.
 _PHASES = {"+sdown": "down", "+odown": "agreed", "+elected-leader": "elected", "+selected-slave": "chosen",
            "+promoted-slave": "promoted", "+switch-master": "announced", "+failover-end": "ended"}
+_PHASES.update((channel, "given up") for channel in ABORTS)
 
 
 class Phase(t.NamedTuple):
@@ -77,6 +79,11 @@ def acknowledged(attempts: t.Iterable[Attempt]) -> t.List[Attempt]:
     return [attempt for attempt in attempts if not attempt.error]
 
 
+def errors_of(attempts: t.Iterable[Attempt]) -> t.List[t.Tuple[str, int]]:
+    """Return what was said to attempts that failed, each with how many times, the most frequent first."""
+    return collections.Counter(attempt.error for attempt in attempts if attempt.error).most_common()
+
+
 def first_good_since(moment: float, name: str, attempts: t.Iterable[Attempt]) -> t.List[Phase]:
     """Return the end of the first attempt after a moment that went well as a phase; none when none did."""
     good = [attempt.ended for attempt in attempts if not attempt.error and attempt.ended > moment]
@@ -97,3 +104,9 @@ def phases_of(heard: t.Iterable[Heard], name: str, since: float) -> t.List[Phase
             detail = "%s, %s" % (told.node, detail)
         found[phase] = Phase(phase, event.moment, detail)
     return list(found.values())
+
+
+def silences_of(heard: t.Iterable[Heard], since: float) -> t.List[Phase]:
+    """Return when a Sentinel could not be heard any more: what it did afterwards is not known."""
+    return [Phase("not heard", event.moment, event.payload)
+            for event in heard if event.channel == LOST and event.moment >= since]

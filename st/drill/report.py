@@ -1,16 +1,17 @@
 """What came of a drill, in words and as JSON. Values in, text out."""
-import collections
 import json
 import typing as t
 
 from st.drill.caller import Attempt
-from st.drill.outcome import CRASH, Outcome, acknowledged, outage
+from st.drill.outcome import CRASH, Outcome, acknowledged, errors_of, outage
 from st.ops.lines import local_time
 from st.ops.plain import plain
 from st.ops.tables import wrapped
 
 WHY_LOST = ("Redis replicates after it has answered: what the old master took, and the new one did not have yet when "
             "it was promoted, is lost with the old one.")
+
+MOST_ERRORS = 5  # that are told to a person
 
 
 def as_text(outcome: Outcome) -> str:
@@ -22,8 +23,8 @@ def as_text(outcome: Outcome) -> str:
         _length(outcome.writes, outcome.until), len(writes), lost, len(outcome.writes) - len(writes)))
     lines.append("  reads:  none for %s; %d answered, %d failed" % (
         _length(outcome.reads, outcome.until), len(reads), len(outcome.reads) - len(reads)))
-    for error, times in collections.Counter(each.error for each in outcome.writes if each.error).most_common(1):
-        lines.append(wrapped("  failed: %d write%s: %s" % (times, "s" * (times != 1), plain(error)), " " * 10))
+    for error, times in errors_of([*outcome.writes, *outcome.reads])[:MOST_ERRORS]:
+        lines.append(wrapped("  failed: %d x %s" % (times, plain(error)), " " * 10))
     if outcome.lost:
         first, last = outcome.lost[0].ended - outcome.zero, outcome.lost[-1].ended - outcome.zero
         lines.append(wrapped("  lost:   acknowledged from %.2f s to %.2f s. %s" % (first, last, WHY_LOST), " " * 10))
@@ -45,6 +46,7 @@ def as_json(outcome: Outcome) -> str:
                    "outage": _seconds(outcome.writes, outcome.until)},
         "reads": {"answered": len(reads), "failed": len(outcome.reads) - len(reads),
                   "outage": _seconds(outcome.reads, outcome.until)},
+        "errors": dict(errors_of([*outcome.writes, *outcome.reads])),
         "phases": [{"phase": phase.name, "seconds": round(phase.moment - outcome.zero, 3), "detail": phase.detail}
                    for phase in outcome.phases]}) + "\n"
 

@@ -41,6 +41,12 @@ class Series:
         for _ in self._in_batches("DEL", range(count)):
             pass
 
+    def check(self) -> None:
+        """Raise PeerError when `missing` or `remove` would be refused."""
+        for word in ("MGET", "DEL"):
+            for _ in self._in_batches(word, [-1]):  # a number that nobody writes
+                pass
+
     def _in_batches(self, word: str, numbers: t.Sequence[int]) -> t.Iterator[Reply]:
         """Yield the replies to a command about the keys of these numbers, some at a time."""
         conversation = converse(self._place, self._login, Deadline(TIMEOUT))

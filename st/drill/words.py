@@ -54,12 +54,17 @@ WORDS = {
 
 def sentence(heard: Heard) -> str:
     """Return one line: when, the master's name, which Sentinel, what, and the channel for those who know it."""
+    name = read_event(heard.channel, heard.payload).name
+    channel = "" if heard.channel in (LISTENING, LOST) else " (%s)" % heard.channel
+    return plain("%s %s%s%s" % (clock(heard.at), "%s: " % name if name else "", clause(heard), channel))
+
+
+def clause(heard: Heard) -> str:
+    """Return which Sentinel and what, as part of a line; not made safe to print."""
     told = read_event(heard.channel, heard.payload)
     what = WORDS.get(heard.channel, "{more}").format(
         node=_node(told), address=told.node, old=told.old, more=told.more.lstrip("#")).rstrip()
-    channel = "" if heard.channel in (LISTENING, LOST) else " (%s)" % heard.channel
-    name = "%s: " % told.name if told.name else ""
-    return plain("%s %ssentinel %s %s%s" % (clock(heard.at), name, short(heard.sentinel), what, channel))
+    return "sentinel %s %s" % (short(heard.sentinel), what)
 
 
 def clock(at: float) -> str:

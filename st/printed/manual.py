@@ -56,7 +56,7 @@ EXIT_CODES = (
     (1, "failed: what and why stands on standard error"),
     (2, "wrong usage of the command line"),
     (3, "it is not running"),
-    (69, "no master, or no Sentinel that answers, in time"),
+    (69, "no master, or no Sentinel that answers, in time; or no Sentinel monitors the name"),
     (75, "it runs already"),
     (77, "no permission"),
     (78, "the configuration is wrong: each problem with its line"),

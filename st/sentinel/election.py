@@ -14,7 +14,7 @@ import collections
 import typing as t
 
 from st.address import Address
-from st.wire.role import MASTER, REPLICA, UNKNOWN, Role
+from st.wire.role import MASTER, UNKNOWN, Role, denial
 
 UNREACHABLE = "unreachable"
 NO_EPOCH = -1
@@ -121,11 +121,7 @@ def _chosen(address: Address, epoch: t.Optional[int], current: t.Optional[Curren
 
 
 def _wrong(address: Address, role: Role) -> str:
-    if role.name == UNREACHABLE:
-        return role.detail
-    if role.name == UNKNOWN:
-        return "%s does not tell its role: %s" % (address, role.detail)
-    return "%s says that it is %s, not master" % (address, "a replica" if role.name == REPLICA else role.name)
+    return role.detail if role.name == UNREACHABLE else denial(address, role, MASTER)
 
 
 def _agreeing(votes: t.Iterable[Vote], current: t.Optional[Current]) -> int:

@@ -3,6 +3,7 @@ import threading
 import typing as t
 
 from st.address import Address
+from st.config.findings import did_you_mean
 from st.config.values import Settings
 from st.deadline import Deadline
 from st.errors import NoMasterError, NoSentinelError, PeerError, PeerRefused, PeerSilent, UnknownMasterError
@@ -15,6 +16,7 @@ from st.tls import client_context
 from st.wire.role import MASTER, Role
 
 SLACK = 0.25  # seconds that a thread may be late with its own time-out
+MOST_NAMES = 10  # in one sentence
 
 Found = t.TypeVar("Found")
 Outcome = t.Union[Found, PeerError]
@@ -75,6 +77,19 @@ def masters(asker: Asker) -> t.Dict[str, t.Dict[str, str]]:
         for fields in entries:
             found.setdefault(fields["name"], fields)
     return found
+
+
+def not_monitored(name: str, answered: int, asked: int) -> UnknownMasterError:
+    """Return the error about a name that nobody monitors who answers."""
+    text = "%s: not monitored by the sentinels that answer (%d of %d)"
+    return UnknownMasterError(text % (name, answered, asked), name)
+
+
+def they_monitor(names: t.Iterable[str], name: str) -> str:
+    """Return in words what the Sentinels monitor, for somebody who asked for another name."""
+    known = sorted(names)
+    more = ", and %d more" % (len(known) - MOST_NAMES) if len(known) > MOST_NAMES else ""
+    return "they monitor %s%s%s" % (", ".join(known[:MOST_NAMES]) or "no master", more, did_you_mean(name, known))
 
 
 class Elected(t.NamedTuple):
@@ -146,7 +161,6 @@ def _raise_why(name: str, reports: t.Sequence[Report]) -> None:
     if not answered:
         raise NoSentinelError("%s: no sentinel answers: %s" % (name, "; ".join(report.error for report in reports)))
     if all(report.answers[name].unknown for report in answered):
-        raise UnknownMasterError("%s: not monitored by the sentinels that answer (%d of %d); 'sentinel-tunnel masters' "
-                                 "lists what is" % (name, len(answered), len(reports)))
-    said = ["%s: %s" % (report.sentinel, report.error or report.answers[name].problem) for report in reports]
+        raise not_monitored(name, len(answered), len(reports))
+    said = [report.error or "%s: %s" % (report.sentinel, report.answers[name].problem) for report in reports]
     raise NoMasterError("%s: no master: %s" % (name, "; ".join(said)))

@@ -11,7 +11,7 @@ from st.errors import PeerError, PeerRefused, PeerUnreachable
 from st.event import Event
 from st.forks import note
 from st.sentinel.masters import Snapshot, Target
-from st.tunnel.refusal import Refused, linger, no_target, say
+from st.tunnel.refusal import Refused, linger, no_target, say, told_once
 from st.tunnel.shared import MakeRelay, Tunnel
 from st.tunnel.tls_relay import TlsRelay
 from st.tunnel.upstream import NotMaster, prepare
@@ -232,7 +232,7 @@ class Connection:
         self._failures += 1
         row.wait_stale(snapshot, Deadline(pause), self._given_up)
         if deadline.passed():
-            reason = "; ".join(filter(None, [str(error), row.now().reason]))
+            reason = told_once(str(error), row.now().reason)  # the watcher mostly fails in the same way
             raise Refused("connect_failed", no_target(row.wanted, row.master_name, reason))
 
     def _given_up(self) -> bool:

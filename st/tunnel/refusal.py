@@ -27,6 +27,13 @@ def no_target(wanted: str, master_name: str, reason: str) -> bytes:
     return re.sub(br"[^ -~]", b" ", said.encode("ascii", "backslashreplace"))
 
 
+def told_once(failure: str, reason: str) -> str:
+    """Return both as one, without those parts of the first that the second tells as well."""
+    told = " %s;" % reason
+    parts = [part for part in failure.split("; ") if not any(" %s%s" % (part, end) in told for end in ";,")]
+    return "; ".join(dict.fromkeys(filter(None, [*parts, reason])))
+
+
 def say(client: Leg, line: bytes) -> None:
     """Send the line and the end of the stream, never blocking; a client that is gone is no error."""
     try:

@@ -15,7 +15,7 @@ from st.tally import Histogram, Tally
 from st.wire.conversation import Conversation
 from st.wire.dial import connect, dial, set_keepalive, set_user_timeout
 from st.wire.login import log_in
-from st.wire.role import MASTER, REPLICA, UNKNOWN, Role, ask_role
+from st.wire.role import MASTER, REPLICA, UNKNOWN, Role, ask_role, denial
 from st.wire.tls import Leg, secure
 
 logger = logging.getLogger(__name__)
@@ -139,5 +139,4 @@ class Apart(t.NamedTuple):
 def _demand_role(role: Role, target: Target, strict: bool) -> None:
     if role.name == target.role or (role.name == UNKNOWN and not strict):
         return
-    said = "does not tell its role: %s" % role.detail if role.name == UNKNOWN else "says that it is %s" % role.name
-    raise NotMaster("%s: %s" % (target.address, said))
+    raise NotMaster(denial(target.address, role, target.role))

@@ -70,5 +70,16 @@ def judge_hello(reply: Reply) -> Role:
     return Role(UNKNOWN, text(reply))
 
 
+def denial(node: object, role: Role, wanted: str) -> str:
+    """Return in words that a node has not the role that is wanted of it, or does not tell."""
+    if role.name == UNKNOWN:
+        return "%s does not tell its role: %s" % (node, role.detail)
+    return "%s says that it is %s, not %s" % (node, _called(role.name), _called(wanted))
+
+
+def _called(name: str) -> str:
+    return "a replica" if name == REPLICA else name
+
+
 def _one(conversation: Conversation, command: Command, deadline: Deadline) -> Reply:
     return conversation.ask([command], deadline)[0]

@@ -119,9 +119,9 @@ def _refused(words: t.Sequence[str], why: str) -> bool:
     return done.returncode == 1 and why in " ".join(done.stderr.split())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(bed: Bed, tmp_path: pathlib.Path, number: int) -> None:
-    """Ctrl-C while it writes, and a TERM: the keys are removed, and the exit code is 1."""
+    """Ctrl-C while it writes, a TERM, and a terminal that hangs up: the keys are removed, and the exit code is 1."""
     with Program(tmp_path, "drill", NAME, "--yes", "--kill", *sentinel_words(bed)) as drill:
         wait_until(lambda: keys(bed), "it writes")
         assert drill.end(number) == 1 and drill.out == ""

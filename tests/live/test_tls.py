@@ -6,7 +6,6 @@ import pathlib
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import typing as t
 
@@ -16,7 +15,8 @@ import pytest
 from tests.certificates import Authority, stored
 from tests.live.bed import Bed
 from tests.live.clients import PLAIN, SOON_AGAIN
-from tests.live.node import HOST, NodeTls, free_port
+from tests.live.keys import Keys, made_keys
+from tests.live.node import HOST, free_port
 from tests.live.servers import needs_tls
 from tests.live.talk import Talk
 from tests.live.tunnel import run_once
@@ -31,23 +31,10 @@ LEGS = ("plain", "ended", "through")  # what a client speaks: plain TCP; TLS wit
 pytestmark = needs_tls()
 
 
-class Keys(t.NamedTuple):
-    """The files of one deployment, and what its clients know."""
-
-    directory: pathlib.Path
-    authority: Authority
-    nodes: NodeTls
-
-
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: t.Any) -> Keys:
     """An authority, and one certificate for all nodes, the tunnel and their clients."""
-    directory, authority = pathlib.Path(str(tmp_path_factory.mktemp("keys"))), Authority()
-    ca = stored(directory, "ca.pem", authority.cert)
-    pair = stored(directory, "pair.pem", *authority.issue())
-    context = ssl.create_default_context(cafile=ca)
-    context.load_cert_chain(pair)
-    return Keys(directory, authority, NodeTls(ca, pair, context))
+    return made_keys(pathlib.Path(str(tmp_path_factory.mktemp("keys"))))
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 """D02, D03, D04: whether enough Sentinels look after a name, and can agree."""
 import typing as t
 
-from st.config.findings import did_you_mean
 from st.doctor.case import Case, voices
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.peers import at, known_as, peers
 from st.doctor.values import Seen, number
 from st.ops.tables import duration
+from st.sentinel.survey import they_monitor
 
 UNKNOWN = Kind("D02", PROBLEM, "no Sentinel monitors this name", "no client of this name can have a master",
                "write the name as the Sentinels have it, or on each: SENTINEL MONITOR {about} <ip> <port> <quorum>")
@@ -48,8 +48,7 @@ def unknown(seen: Seen) -> t.Iterator[Result]:
         without = [each for each in answering if name not in each.told or each.told[name].unknown]
         teller = next((each.told[name] for each in answering if each not in without), None)
         if teller is None:
-            seen_there = "they monitor %s%s" % (", ".join(known) or "nothing that they tell", did_you_mean(name, known))
-            yield UNKNOWN.found(name, seen_there)
+            yield UNKNOWN.found(name, they_monitor(known, name) if known else "they monitor nothing that they tell")
             continue
         for sentinel in without:
             yield PARTLY.found(name, "%d of %d Sentinels monitor it" % (len(answering) - len(without), len(answering)),
