@@ -10,7 +10,7 @@ import sys
 import tempfile
 import typing as t
 
-from st.ops.lock import holder_pid
+from st.host.lock import holder_pid
 from tests.fakes import refused_address
 from tests.live.node import free_port
 from tests.programs import ROOT, is_alive, own_places

@@ -16,7 +16,7 @@ from tests.waiting import FACTOR, wait_until
 # The parent prints what came of it; `body` runs in the detached process, which ends when the gate is removed.
 START = """
 import json, os, signal, sys, time
-from st.ops.daemon import detach
+from st.host.daemon import detach
 pid_file, gate, body = sys.argv[1:4]
 
 def run(ready):
@@ -186,7 +186,7 @@ def test_a_late_end_goes_to_nobody(cradle: Cradle) -> None:
 
 def test_no_process_can_be_had(cradle: Cradle) -> None:
     """A limit of processes is an error that says where to look."""
-    code = "import resource; from st.ops.daemon import detach; resource.setrlimit(resource.RLIMIT_NPROC, (1, 1));"
+    code = "import resource; from st.host.daemon import detach; resource.setrlimit(resource.RLIMIT_NPROC, (1, 1));"
     code += "os = __import__('os'); os.geteuid() or os.setuid(65534); detach(lambda ready: 0, 1)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, timeout=60 * FACTOR)
     if done.returncode == 0:

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from st.cli.main import program
-from tests.fakes import Connection, Error, Monitored, World
 from st.testing.wire import Command
+from tests.fakes import Connection, Error, Monitored, World
 from tests.programs import own_places
 from tests.waiting import FACTOR
 

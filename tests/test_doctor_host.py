@@ -9,7 +9,7 @@ import pytest
 
 from st.doctor.host import look_at_host
 from st.doctor.values import HostSeen
-from st.ops.lock import Lock
+from st.host.lock import Lock
 from tests.configs import HEAD, loaded
 from tests.programs import own_places
 

@@ -9,10 +9,10 @@ import pytest
 
 from st.address import parse_ip
 from st.config.kinds import networks
+from st.testing.server import bound_socket
 from st.tunnel.door import Crowd, is_allowed
 from tests.control import short_directory
 from tests.fakes import FakeRedis, World, read_all
-from st.testing.server import bound_socket
 from tests.tunnels import OneTunnel, ask, connect_to, running, until_ended
 from tests.waiting import FACTOR, wait_until
 

@@ -9,8 +9,8 @@ from st.deadline import Deadline
 from st.drill.caller import Caller, Login, converse
 from st.errors import PeerRefused
 from st.secret import Secret
-from tests.fakes import Error, FakeRedis
 from st.testing.wire import Several
+from tests.fakes import Error, FakeRedis
 from tests.waiting import FACTOR, wait_until
 
 LONG = 30 * FACTOR  # seconds; no test waits for it to pass

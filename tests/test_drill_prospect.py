@@ -8,8 +8,8 @@ from st.drill.prospect import candidates, doubts, look
 from st.errors import NoMasterError
 from st.sentinel.answers import Answer, Credentials, Report
 from st.sentinel.survey import Asker
-from tests.fakes import Error, World
 from st.testing.sentinel import Replica
+from tests.fakes import Error, World
 from tests.waiting import FACTOR
 
 A, B = Address("10.0.0.21", 6379), Address("10.0.0.22", 6379)

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from st.ops.lock import Lock
+from st.host.lock import Lock
 from tests.cron import Ended, Host, hosted
 from tests.programs import is_alive
 from tests.waiting import FACTOR, wait_until

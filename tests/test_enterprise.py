@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from st.cli.main import program
-from tests.configs import settings
-from tests.fakes import Error, FakeRedis, FakeSentinel, Monitored, dial, read_all, refused_address, unknown_command
 from st.testing.connection import Connection
 from st.testing.redis_like import name_of
 from st.testing.wire import Command, Value, encode
+from tests.configs import settings
+from tests.fakes import Error, FakeRedis, FakeSentinel, Monitored, dial, read_all, refused_address, unknown_command
 from tests.live.node import free_port
 from tests.programs import Program
 from tests.tunnels import Running, ask, be_busy, until_ended

@@ -3,8 +3,8 @@ import random
 import typing as t
 
 from st.event import Event
-from st.ops.fold import FOLD_SECONDS, OFTEN, Fold
-from st.ops.lines import Line, own_line
+from st.log.fold import FOLD_SECONDS, OFTEN, Fold
+from st.log.lines import Line, own_line
 
 AT = 1763774000.12
 

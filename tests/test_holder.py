@@ -10,7 +10,7 @@ from ipaddress import ip_address
 import pytest
 
 from st.address import Address
-from st.ops.holder import Holder, Listener, holder_of, holding, parse_listeners
+from st.host.holder import Holder, Listener, holder_of, holding, parse_listeners
 
 needs_little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="these tables are little-endian")
 

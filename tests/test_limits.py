@@ -6,10 +6,10 @@ import typing as t
 import pytest
 
 from st.errors import LocalError
-from st.ops import limits
-from st.ops.kernel import kernel_text
-from st.ops.least import check, needs, startable
-from st.ops.limits import lowest_limit, pids_files, raise_descriptor_limit, room, room_event, thread_limit
+from st.host import limits
+from st.host.kernel import kernel_text
+from st.host.least import check, needs, startable
+from st.host.limits import lowest_limit, pids_files, raise_descriptor_limit, room, room_event, thread_limit
 from tests.tunnels import no_threads_left
 
 

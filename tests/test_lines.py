@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from st.event import Event
-from st.ops.lines import Line, json_line, line_of, own_line, text_line
+from st.log.lines import Line, json_line, line_of, own_line, text_line
 
 AT = 1763774000.12
 

@@ -15,11 +15,11 @@ from st.deadline import Deadline
 from st.errors import ListenError
 from st.secret import Secret
 from st.sentinel.masters import MasterRow
+from st.testing.server import bound_socket
 from st.tunnel.server import Seats, TunnelServer
 from st.unix import LONGEST
 from tests.control import short_directory
 from tests.fakes import FakeRedis, read_all
-from st.testing.server import bound_socket
 from tests.live.node import free_port
 from tests.tunnels import OneTunnel, ask, command, connect_to, no_threads_left, tunnel_settings, until_ended
 from tests.waiting import FACTOR, wait_until

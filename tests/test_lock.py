@@ -14,11 +14,11 @@ import typing as t
 import pytest
 
 from st.errors import AlreadyRunning, LocalError, LockError
-from st.ops.lock import Lock, end_holder, holder_pid, locked
+from st.host.lock import Lock, end_holder, holder_pid, locked
 from tests.programs import ROOT
 from tests.waiting import FACTOR
 
-HOLD = ("import os, signal, sys, time; from st.ops.lock import Lock; lock = Lock(sys.argv[1]);"
+HOLD = ("import os, signal, sys, time; from st.host.lock import Lock; lock = Lock(sys.argv[1]);"
         "{}; print('held', flush=True); time.sleep(3600)")
 
 

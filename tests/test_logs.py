@@ -14,7 +14,7 @@ import pytest
 
 from st.errors import LogFileError
 from st.event import Event
-from st.ops.logs import configure
+from st.log.logs import configure
 from st.secret import Secret
 
 LOGGER = logging.getLogger("st.test")
@@ -85,7 +85,7 @@ def test_dev_null_is_no_log(capfd: t.Any) -> None:
 def run_child(code: str, **options: t.Any) -> "subprocess.CompletedProcess[bytes]":
     """Run `code` in a Python with an empty environment, as cron has it."""
     root = str(pathlib.Path(__file__).resolve().parent.parent)
-    code = "import logging, os\nfrom st.ops.logs import configure\n" + code
+    code = "import logging, os\nfrom st.log.logs import configure\n" + code
     options.setdefault("stderr", subprocess.PIPE)
     return subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": root}, timeout=60, **options)
 
@@ -347,7 +347,7 @@ def test_a_missing_permission_is_told(as_nobody: None) -> None:
 
 def test_a_reader_that_stopped_costs_lines_and_stops_nobody() -> None:
     """A full pipe on stderr blocks no thread that logs; when it is read again, the number of lost lines is told."""
-    program = "import logging, sys; from st.ops.logs import configure; log = configure('info', 'text', None);" \
+    program = "import logging, sys; from st.log.logs import configure; log = configure('info', 'text', None);" \
               "[logging.getLogger('st').info('line %d', n) for n in range(5000)]; print('on', flush=True);" \
               "sys.stdin.readline(); logging.getLogger('st').info('last'); log.close()"
     process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, strategies
 
 from st import __version__
+from st.host.usage import Usage, usage
 from st.ops.measures import Measures
 from st.ops.status import ProcessStatus
-from st.ops.usage import Usage, usage
 from st.tally import Distribution
 from st.web.exposition import COUNTER, GAUGE, HISTOGRAM, Family, Sample, distribution, text
 from st.web.metrics import CLOSED, PREFIX, exposition

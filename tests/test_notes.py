@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from st.errors import AlreadyRunning, LocalError
-from st.ops.lock import Lock
-from st.ops.notes import PidFile, write_note
+from st.host.lock import Lock
+from st.host.notes import PidFile, write_note
 from tests.programs import ROOT
 from tests.waiting import FACTOR
 
-WRITE = "import sys; from st.ops.notes import write_note; [write_note(sys.argv[1], str(n) * 9000) for n in range(10)]"
+WRITE = "import sys; from st.host.notes import write_note; [write_note(sys.argv[1], str(n) * 9000) for n in range(10)]"
 
 
 def test_a_note_is_whole_at_any_moment(tmp_path: pathlib.Path) -> None:

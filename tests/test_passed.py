@@ -11,7 +11,7 @@ import pytest
 
 from st.address import Address
 from st.errors import ListenError
-from st.ops.passed import Passed, PassedSockets, take_passed
+from st.host.passed import Passed, PassedSockets, take_passed
 from tests.fakes import World
 from tests.installed import need
 from tests.live.node import free_port
@@ -208,7 +208,7 @@ def test_variables_for_another_process_count_for_nothing() -> None:
 
 def test_no_command_inherits_them() -> None:
     """The descriptors close when a program is started, the variables have gone, and an accept does not block."""
-    look = "import os; from st.ops.passed import take_passed; kept = take_passed(os.environ);" \
+    look = "import os; from st.host.passed import take_passed; kept = take_passed(os.environ);" \
            "print([os.get_inheritable(number) for number in (3, 4)], os.get_blocking(3)," \
            "[name for name in os.environ if 'LISTEN' in name])"
     with listening(2) as sockets:

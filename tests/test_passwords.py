@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from st.event import Event
-from st.ops.logs import configure
+from st.log.logs import configure
 from tests.configs import HEAD, loaded, problems
 from tests.fakes import World
 from tests.live.node import free_port

@@ -9,11 +9,11 @@ import typing as t
 
 import pytest
 
+from st.host.sockets import Owner
 from st.ops import clients
 from st.ops.clients import KnownClient
 from st.ops.measures import ClientStatus
 from st.ops.peers import peers_of, shares_network
-from st.ops.sockets import Owner
 from st.unix import Credentials
 from tests.fakes import World
 from tests.tunnels import ask, running

@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from st.config import parse
-from st.ops.places import NAME, Places, instance, make_directory, places
+from st.host.places import NAME, Places, instance, make_directory, places
 from tests.programs import ROOT
 
 HOME = {"HOME": "/home/someone"}
@@ -58,7 +58,7 @@ def test_a_long_name_leaves_room_for_a_directory() -> None:
 
 def test_a_directory_that_is_gone(tmp_path: pathlib.Path) -> None:
     """Where the caller is, no file can be: that is told elsewhere, and no reason to fail here."""
-    code = "from st.ops.places import *; os.rmdir(os.getcwd()); print(instance('x.ini', {}))"
+    code = "from st.host.places import *; os.rmdir(os.getcwd()); print(instance('x.ini', {}))"
     told = subprocess.check_output([sys.executable, "-c", code], cwd=str(tmp_path), env={"PYTHONPATH": ROOT})
     assert told.startswith(b"x-")
 
@@ -66,7 +66,7 @@ def test_a_directory_that_is_gone(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("given, used", [("x", "/home/someone/.cache"), ("", "/home/someone/.cache"), ("/x", "/x")])
 def test_a_relative_directory_is_ignored(given: str, used: str) -> None:
     """A detached process would take it for another one than those that ask; seen by a user other than root."""
-    code = ("import os; from st.config import parse; from st.ops.places import *;"
+    code = ("import os; from st.config import parse; from st.host.places import *;"
             "settings = parse('', None, {'sentinels': 's1'}).settings; os.geteuid() or os.setuid(4711);"
             "print(places(settings, None, os.environ).control)")
     environ = dict(HOME, PYTHONPATH=ROOT, XDG_CACHE_HOME=given, PYTHONDONTWRITEBYTECODE="1")

@@ -14,7 +14,7 @@ import pytest
 from st.address import Address
 from st.config import Settings
 from st.errors import ListenError
-from st.ops.passed import Passed, PassedSockets
+from st.host.passed import Passed, PassedSockets
 from tests.control import Ended, needs_redis_cli, run_on, short_directory
 from tests.fakes import World
 from tests.live.node import free_port

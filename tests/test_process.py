@@ -13,7 +13,7 @@ import pytest
 
 from st import __version__
 from st.address import Address
-from st.ops.holder import holder_of
+from st.host.holder import holder_of
 from tests.fakes import Monitored, World, read_all, refused_address
 from tests.live.node import free_port
 from tests.programs import ROOT, Program

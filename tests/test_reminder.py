@@ -3,7 +3,7 @@ import pathlib
 
 import pytest
 
-from st.ops.reminder import INTERVAL, Reminder
+from st.host.reminder import INTERVAL, Reminder
 
 NOW = 1763770000.5
 

@@ -9,8 +9,8 @@ import typing as t
 
 import pytest
 
+from st.host.planted import check_planted, open_own, read_own
 from st.ops.ledger import Ledger
-from st.ops.planted import check_planted, open_own, read_own
 from tests.live.node import free_port
 from tests.programs import Program
 from tests.waiting import FACTOR, wait_until

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from st.ops.limits import raise_descriptor_limit
+from st.host.limits import raise_descriptor_limit
 from tests.control import run_on
 from tests.fakes import World
 from tests.live.node import free_port

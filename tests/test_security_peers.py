@@ -10,12 +10,12 @@ from st.address import Address
 from st.secret import Secret
 from st.sentinel.answers import Credentials
 from st.sentinel.client import SentinelClient
+from st.testing.connection import Connection
+from st.testing.wire import Command, Error
 from tests.certificates import self_signed
 from tests.control import run_on
 from tests.fakes import World
-from st.testing.connection import Connection
 from tests.fakes.dead_ends import endless_line
-from st.testing.wire import Command, Error
 from tests.live.node import free_port
 from tests.programs import Program
 from tests.test_security_resp import BOMBS

@@ -14,11 +14,11 @@ import pytest
 from st.deadline import Deadline
 from st.errors import ListenError
 from st.sentinel.masters import MasterRow
+from st.testing.server import bound_socket
 from st.tunnel.server import MOST_LINGERING, Seats, TunnelServer
 from st.wire.dial import Endpoint
 from tests.conftest import open_descriptors
 from tests.fakes import FakeRedis, read_all, read_exactly
-from st.testing.server import bound_socket
 from tests.tunnels import OneTunnel, ask, be_busy, command, no_threads_left, tunnel_settings
 from tests.waiting import wait_until
 

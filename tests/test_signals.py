@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 
-from st.ops.signals import POKED, STOP, Signals
+from st.host.signals import POKED, STOP, Signals
 from tests.programs import ROOT
 
 CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
@@ -53,7 +53,7 @@ def test_term_and_int_stop() -> None:
 def test_the_next_one_ends_the_process_whatever_it_does() -> None:
     """Exit code 0 at once, though the main thread waits for ever and no `finally` is run."""
     script = ("import os, signal, threading\n"
-              "from st.ops.signals import Signals\n"
+              "from st.host.signals import Signals\n"
               "with Signals() as signals:\n"
               "    signals.end_at_next()\n"
               "    try:\n"
@@ -70,7 +70,7 @@ def test_the_next_one_ends_the_process_whatever_it_does() -> None:
 def test_the_next_one_may_have_come_already() -> None:
     """Two in a row, before the first could be acted on: the second is the next one all the same."""
     script = ("import os, signal\n"
-              "from st.ops.signals import Signals\n"
+              "from st.host.signals import Signals\n"
               "with Signals() as signals:\n"
               "    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):\n"
               "        os.kill(os.getpid(), number)\n"

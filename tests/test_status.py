@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from st.ops.lines import local_time
+from st.log.lines import local_time
 from st.ops.status import NOT_ASKED, ProcessStatus, SentinelStatus, TunnelStatus
 
 TUNNEL = TunnelStatus(

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from st.control.place import Place
-from st.ops.places import RUN, instance
+from st.host.places import RUN, instance
 from tests.control import Ended, run_on, short_directory, steered
 from tests.fakes import World
 from tests.live.node import free_port

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from st.ops.limits import raise_descriptor_limit
+from st.host.limits import raise_descriptor_limit
 from tests.fakes import FakeRedis, World
 from tests.live.node import free_port
 from tests.programs import Program

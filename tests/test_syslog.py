@@ -16,9 +16,9 @@ import typing as t
 import pytest
 
 from st.event import Event
-from st.ops.lines import own_line
-from st.ops.logs import Log, configure
-from st.ops.syslog import syslog_json, syslog_text
+from st.log.lines import own_line
+from st.log.logs import Log, configure
+from st.log.syslog import syslog_json, syslog_text
 from tests.fakes import World
 from tests.live.node import free_port
 from tests.programs import Program

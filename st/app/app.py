@@ -12,9 +12,9 @@ from st.config.values import Settings, TunnelSettings
 from st.deadline import Deadline
 from st.errors import ListenError
 from st.event import Event
-from st.ops.blame import blame_holder
+from st.host.blame import blame_holder
+from st.host.passed import PassedSockets
 from st.ops.measures import ClientStatus, Measures
-from st.ops.passed import PassedSockets
 from st.ops.status import ProcessStatus
 from st.sentinel.answers import Credentials
 from st.sentinel.crew import Brief, Crew

@@ -2,8 +2,8 @@
 import typing as t
 
 from st.config.values import Settings
-from st.ops.least import Needs, needs
-from st.ops.limits import room
+from st.host.least import Needs, needs
+from st.host.limits import room
 from st.sentinel.roster import MOST_DISCOVERED, MOST_REPLICAS
 
 

@@ -5,7 +5,7 @@ import typing as t
 
 import click
 
-from st.ops.plain import plain
+from st.plain import plain
 from st.printed.deployment import APPLICATION, NAME, DeploymentError, Files, deployment_files
 
 DIRECTORY = "redis-deployment"

@@ -12,8 +12,8 @@ from st.config import Loaded, kinds
 from st.config.kinds import Command
 from st.config.table import SETTINGS
 from st.errors import ConfigError, LocalError, SentinelTunnelError
-from st.ops.daemon import Outcome, detach
-from st.ops.places import Places, places
+from st.host.daemon import Outcome, detach
+from st.host.places import Places, places
 
 PATIENCE = 3.0  # seconds to be ready
 SEARCH = 10.0  # seconds beyond the longest `hold` to be ready with --require-master

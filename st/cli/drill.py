@@ -16,7 +16,7 @@ from st.drill.series import EXPIRY, PREFIX
 from st.drill.traffic import DrillError
 from st.drill.words import short
 from st.errors import LocalError
-from st.ops.logs import configure
+from st.log.logs import configure
 from st.ops.tables import wrapped
 from st.sentinel.survey import asker
 

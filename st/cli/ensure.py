@@ -14,10 +14,10 @@ from st.cli.running import without_file
 from st.config import parse
 from st.control.client import Client, NotRunning, Refused, Silent, Unanswered
 from st.errors import ConfigError, SentinelTunnelError
-from st.ops.daemon import Outcome
-from st.ops.lock import end_holder
-from st.ops.places import places
-from st.ops.reminder import Reminder
+from st.host.daemon import Outcome
+from st.host.lock import end_holder
+from st.host.places import places
+from st.host.reminder import Reminder
 
 
 @click.command(name="ensure")

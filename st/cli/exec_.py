@@ -22,9 +22,9 @@ from st.cli.sentinels import telling_names, with_all_masters
 from st.config import TunnelSettings
 from st.config.values import LOOPBACK
 from st.errors import SentinelTunnelError
-from st.ops.daemon import detach
-from st.ops.kernel import kernel_text
-from st.ops.logs import configure
+from st.host.daemon import detach
+from st.host.kernel import kernel_text
+from st.log.logs import configure
 from st.ops.status import ProcessStatus
 from st.process.companion import Life, accompany, guarded, patience_of
 from st.sentinel.survey import asker

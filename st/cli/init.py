@@ -10,7 +10,7 @@ from st.cli.options import Chosen, common_options
 from st.cli.sentinels import master_row, with_all_masters
 from st.config import Loaded, Settings, parse, to_ini
 from st.config.environment import PREFIX
-from st.ops.plain import plain
+from st.plain import plain
 from st.sentinel.answers import Report
 from st.sentinel.survey import Asker, asker, everyone, masters, report
 

@@ -8,7 +8,7 @@ import click
 from st.cli import exits
 from st.config.findings import did_you_mean
 from st.errors import AlreadyRunning, ConfigError, LocalError, NoMasterError, SentinelTunnelError
-from st.ops.plain import plain
+from st.plain import plain
 
 
 class Commands(click.Group):

@@ -13,7 +13,7 @@ from st.cli.options import (
 from st.cli.sentinels import with_all_masters
 from st.config import Loaded
 from st.event import Event
-from st.ops.lock import holder_pid
+from st.host.lock import holder_pid
 
 logger = logging.getLogger(__name__)
 

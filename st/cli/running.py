@@ -11,7 +11,7 @@ from st.config.environment import PREFIX
 from st.config.load import find_source
 from st.control.client import PATIENCE, Client, NotRunning
 from st.errors import ConfigError
-from st.ops.places import RUN, Places, places
+from st.host.places import RUN, Places, places
 
 
 PLACES = ("control", "lock", "history_file")  # settings that are paths of a process

@@ -10,7 +10,7 @@ from st.cli.options import common_options, load_settings
 from st.config import Loaded, Settings, with_tunnels
 from st.config.values import TunnelSettings
 from st.errors import ConfigError, NoMasterError, UnknownMasterError
-from st.ops.plain import plain
+from st.plain import plain
 from st.sentinel.answers import Credentials, Report
 from st.sentinel.prober import Prober
 from st.sentinel.survey import Asker, asker, elect, masters, report, they_monitor

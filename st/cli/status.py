@@ -13,7 +13,7 @@ from st.cli.options import common_options
 from st.cli.running import Running, find_running, printable
 from st.control.client import NotRunning
 from st.errors import SentinelTunnelError
-from st.ops.lines import local_time
+from st.log.lines import local_time
 from st.ops.tables import wrapped
 
 START = "  next: sentinel-tunnel ensure; or, where systemd keeps it up, systemctl start sentinel-tunnel"

@@ -12,7 +12,7 @@ from st.drill.ears import Ears
 from st.drill.events import Heard
 from st.drill.words import clock, concerns, sentence
 from st.errors import NoMasterError, NoSentinelError, UnknownMasterError
-from st.ops.plain import plain
+from st.plain import plain
 from st.sentinel.answers import Report
 from st.sentinel.survey import Asker, asker, elect, everyone, masters, report
 

@@ -10,8 +10,8 @@ from st.config.findings import Findings, one_line
 from st.config.ini import read_ini
 from st.config.json_file import read_json
 from st.config.kinds import name as check_name
-from st.config.sheet import Given, Sheet, is_secret
 from st.config.python_values import read_values
+from st.config.sheet import Given, Sheet, is_secret
 from st.config.values import Loaded, Settings
 from st.config.words import read_words
 from st.errors import ConfigError

@@ -9,7 +9,7 @@ import typing as t
 from st.control import protocol
 from st.deadline import Deadline
 from st.errors import LocalError, SentinelTunnelError
-from st.ops.kernel import stat_fields
+from st.host.kernel import stat_fields
 from st.unix import credentials_of
 
 PATIENCE = 10.0  # seconds in which a process that works has answered

@@ -13,8 +13,8 @@ from st.errors import SentinelTunnelError
 from st.event import Event
 from st.ops import clients, history
 from st.ops.peers import peers_of
-from st.ops.plain import plain
 from st.ops.status import UP
+from st.plain import plain
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import os
 import stat
 
 from st.errors import LocalError
-from st.ops.places import make_directory
+from st.host.places import make_directory
 from st.unix import UnixListener
 
 _BACKLOG = 64

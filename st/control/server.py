@@ -12,7 +12,7 @@ from st.control.steering import Steering
 from st.control.talk import Talk
 from st.deadline import Deadline
 from st.event import Event
-from st.ops.spare import Spare
+from st.host.spare import Spare
 
 logger = logging.getLogger(__name__)
 

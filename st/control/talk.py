@@ -9,7 +9,7 @@ import typing as t
 from st.control import protocol
 from st.control.commands import Answer
 from st.deadline import Deadline
-from st.ops.plain import plain
+from st.plain import plain
 from st.unix import credentials_of
 
 logger = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from st.address import Address, Place
 from st.config import Loaded
 from st.config.values import TunnelSettings
 from st.doctor.values import HostSeen
-from st.ops.holder import holder_of
+from st.host.holder import holder_of
+from st.host.limits import UNLIMITED, room, thread_limit
+from st.host.lock import holder_pid
+from st.host.places import places
 from st.ops.hook import missing_program
-from st.ops.limits import UNLIMITED, room, thread_limit
-from st.ops.lock import holder_pid
-from st.ops.places import places
 
 
 def look_at_host(loaded: Loaded, environ: t.Mapping[str, str]) -> HostSeen:

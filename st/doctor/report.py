@@ -8,8 +8,8 @@ from st.doctor.case import voices
 from st.doctor.examine import Examined
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Finding, Unchecked
 from st.doctor.values import Seen
-from st.ops.plain import plain
 from st.ops.tables import wrapped
+from st.plain import plain
 
 _INDENT = " " * 10
 NAGIOS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")  # by exit code

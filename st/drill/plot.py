@@ -4,7 +4,7 @@ import typing as t
 
 from st.drill.caller import Attempt
 from st.drill.outcome import Outcome, outage
-from st.ops.plain import plain
+from st.plain import plain
 
 WIDTH, LEFT, RIGHT = 960, 80, 24  # pixels
 LANES_TOP, LANE, BAR = 60, 70, 36  # where lanes begin, their distance, the height of the bars in them

@@ -4,9 +4,9 @@ import typing as t
 
 from st.drill.caller import Attempt
 from st.drill.outcome import CRASH, Outcome, acknowledged, errors_of, outage
-from st.ops.lines import local_time
-from st.ops.plain import plain
+from st.log.lines import local_time
 from st.ops.tables import wrapped
+from st.plain import plain
 
 WHY_LOST = ("Redis replicates after it has answered: what the old master took, and the new one did not have yet when "
             "it was promoted, is lost with the old one.")

@@ -4,7 +4,7 @@ import typing as t
 
 from st.address import SENTINEL_PORT, Address
 from st.drill.events import LISTENING, LOST, Heard, Told, read_event
-from st.ops.plain import plain
+from st.plain import plain
 
 # What a Sentinel does or says; `node` is whom it is about, with its kind.
 WORDS = {

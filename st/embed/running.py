@@ -7,8 +7,8 @@ from st.app.room import room_for
 from st.config.values import Settings
 from st.deadline import Deadline
 from st.errors import LocalError
+from st.host.limits import descriptor_limit, thread_limit
 from st.ops.herald import Callback, Herald
-from st.ops.limits import descriptor_limit, thread_limit
 
 STOP_WAIT = 2.0  # seconds for what ends, when somebody is about to start
 

@@ -1,1 +1,1 @@
-"""See it and steer it: the log, the status, and what this host allows; reads values, never others' state."""
+"""See it and steer it: the status, the history, and what follows a switch; reads values, never others' state."""

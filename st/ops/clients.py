@@ -2,10 +2,10 @@
 import json
 import typing as t
 
+from st.host.sockets import Owner
 from st.ops.measures import ClientStatus
-from st.ops.plain import plain
-from st.ops.sockets import Owner
 from st.ops.tables import duration, size, table
+from st.plain import plain
 
 HEAD = ("ID", "CLIENT", "PROGRAM", "USER", "PID", "AGE", "SENT", "RECEIVED")
 

@@ -7,9 +7,9 @@ import typing as t
 
 from st.address import Address, parse_address
 from st.event import Event
+from st.log.lines import local_time
 from st.ops.ledger import KEPT, Ledger
-from st.ops.lines import local_time
-from st.ops.plain import plain
+from st.plain import plain
 from st.switch import Switch
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from st.config.kinds import Command
 from st.config.values import Settings
 from st.deadline import Deadline
 from st.event import Event
+from st.host.run_command import Outcome, run_command
 from st.ops.herald import Herald
-from st.ops.run_command import Outcome, run_command
 from st.switch import Switch
 
 logger = logging.getLogger(__name__)

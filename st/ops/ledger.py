@@ -8,7 +8,7 @@ import time
 import typing as t
 
 from st.deadline import Deadline
-from st.ops.planted import open_own
+from st.host.planted import open_own
 
 KEPT = 1000  # lines that are left when the file is shortened
 _MOST = 2000  # lines at which it is

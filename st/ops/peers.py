@@ -3,8 +3,8 @@ import os
 import typing as t
 
 from st.address import IP, is_path, parse_address, parse_ip
+from st.host.sockets import Owner, Row, owner_of, owners_of, parse_rows, tables
 from st.ops.measures import ClientStatus
-from st.ops.sockets import Owner, Row, owner_of, owners_of, parse_rows, tables
 
 _End = t.Tuple[IP, int]
 

@@ -2,10 +2,10 @@
 import json
 import typing as t
 
+from st.log.lines import local_time
 from st.ops.advice import next_step
-from st.ops.lines import local_time
-from st.ops.plain import plain
 from st.ops.tables import duration, table, wrapped
+from st.plain import plain
 
 OK = "ok"
 DEGRADED = "degraded"

@@ -2,7 +2,7 @@
 import textwrap
 import typing as t
 
-from st.ops.plain import plain
+from st.plain import plain
 
 COLUMNS = 80
 _WIDEST = 22  # a column of a table: an IPv4 address with its port

@@ -10,7 +10,7 @@ from st.app import App
 from st.config import Settings
 from st.deadline import Deadline
 from st.errors import LocalError, NoMasterError
-from st.ops.limits import raise_descriptor_limit, thread_limit
+from st.host.limits import raise_descriptor_limit, thread_limit
 from st.ops.status import ProcessStatus
 from st.process.start import STACK, room_of
 

@@ -14,14 +14,14 @@ from st.control.steering import Steering
 from st.deadline import Deadline
 from st.errors import NoMasterError, SentinelTunnelError
 from st.event import Event
+from st.host.lock import Lock
+from st.host.notes import PidFile
+from st.host.passed import PassedSockets
+from st.host.places import Places
+from st.host.signals import POKED, STOP, Signals
+from st.log.logs import Log
 from st.ops.errands import Errands
-from st.ops.lock import Lock
-from st.ops.logs import Log
-from st.ops.notes import PidFile
-from st.ops.passed import PassedSockets
-from st.ops.places import Places
 from st.ops.sequel import Sequel
-from st.ops.signals import POKED, STOP, Signals
 from st.ops.stacks import thread_stacks
 from st.ops.status import UP, ProcessStatus
 from st.ops.systemd import Notifier, state_line

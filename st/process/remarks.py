@@ -3,8 +3,8 @@ import logging
 import typing as t
 
 from st.config import Loaded, Settings
+from st.log.syslog import PATH
 from st.ops.hook import missing_program
-from st.ops.syslog import PATH
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from st.app.room import needs_of, room_for
 from st.config import Loaded, Settings
 from st.errors import SentinelTunnelError
 from st.event import Event
-from st.ops.least import check
-from st.ops.limits import prepare_thread_ends, raise_descriptor_limit, room_event, thread_limit
-from st.ops.lock import locked
-from st.ops.logs import configure
-from st.ops.passed import take_passed
-from st.ops.places import places
-from st.ops.signals import Signals
+from st.host.least import check
+from st.host.limits import prepare_thread_ends, raise_descriptor_limit, room_event, thread_limit
+from st.host.lock import locked
+from st.host.passed import take_passed
+from st.host.places import places
+from st.host.signals import Signals
+from st.log.logs import configure
 from st.process.process import Process
 from st.process.remarks import remark, syslog_of
 from st.web import DESCRIPTORS

@@ -17,8 +17,8 @@ from st.sentinel.answers import Report
 from st.sentinel.attendance import SLACK, Attendance, Questions
 from st.sentinel.crew import Crew
 from st.sentinel.follower import Follower
-from st.sentinel.replica_follower import ReplicaFollower
 from st.sentinel.prober import Probed
+from st.sentinel.replica_follower import ReplicaFollower
 from st.sentinel.round import Round
 
 logger = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from st.wire.dial import Endpoint
 
 logger = logging.getLogger(__name__)
 
-MOST_LINGERING = 32  # refused clients that are still being read from; st.ops.limits keeps descriptors back for them
+MOST_LINGERING = 32  # refused clients that are still being read from; st.host.limits keeps descriptors back for them
 TOLD_AGAIN = 60.0  # seconds between two lines about clients that are not allowed
 
 

@@ -21,7 +21,7 @@ from st.wire.tls import Leg, secure
 logger = logging.getLogger(__name__)
 
 CONNECT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
-MOST_APART = 4  # connections of our own at a time for each tunnel; st.ops.limits keeps descriptors back for them
+MOST_APART = 4  # connections of our own at a time for each tunnel; st.host.limits keeps descriptors back for them
 
 
 class NotMaster(PeerError):

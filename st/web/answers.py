@@ -4,11 +4,11 @@ import os
 import time
 import typing as t
 
-from st.ops.least import shortage
+from st.host.least import shortage
+from st.host.usage import usage
 from st.ops.measures import Measures
-from st.ops.plain import plain
 from st.ops.status import UP, Finding, ProcessStatus, TunnelStatus
-from st.ops.usage import usage
+from st.plain import plain
 from st.switch import Switch
 from st.web.metrics import exposition
 from st.web.page import POLICY, Seen, page

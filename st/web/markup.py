@@ -5,8 +5,8 @@ import time
 import typing as t
 import urllib.parse
 
-from st.ops.plain import plain
 from st.ops.tables import duration
+from st.plain import plain
 from st.web.style import LIGHT
 
 GOOD = "good"

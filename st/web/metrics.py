@@ -2,9 +2,9 @@
 import platform
 import typing as t
 
+from st.host.usage import Usage
 from st.ops.measures import Measures, SentinelMeasures, TunnelMeasures, WorkerMeasures
 from st.ops.status import UP, ProcessStatus, SentinelStatus, TunnelStatus
-from st.ops.usage import Usage
 from st.web.exposition import COUNTER, GAUGE, HISTOGRAM, Family, Labels, Sample, distribution, text
 
 PREFIX = "sentinel_tunnel_"

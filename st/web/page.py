@@ -3,7 +3,7 @@ import base64
 import hashlib
 import typing as t
 
-from st.ops.lines import local_time
+from st.log.lines import local_time
 from st.ops.status import NO_MASTER, NOT_ASKED, OK, STARTING, Finding, ProcessStatus, SentinelStatus
 from st.ops.tables import duration
 from st.switch import Switch

@@ -13,8 +13,8 @@ from st.address import Address
 from st.deadline import Deadline
 from st.errors import ListenError
 from st.event import Event
-from st.ops.blame import blame_holder
-from st.ops.spare import NONE_LEFT, Spare
+from st.host.blame import blame_holder
+from st.host.spare import NONE_LEFT, Spare
 from st.web.answers import Views, answer
 from st.web.exchange import Exchange
 from st.web.samples import Samples, moment

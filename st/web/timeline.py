@@ -2,7 +2,7 @@
 import time
 import typing as t
 
-from st.ops.lines import local_time
+from st.log.lines import local_time
 from st.ops.tables import duration
 from st.switch import Switch
 from st.web.markup import seconds_of, shown

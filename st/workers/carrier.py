@@ -6,7 +6,7 @@ import threading
 import traceback
 import typing as t
 
-from st.ops.limits import prepare_thread_ends
+from st.host.limits import prepare_thread_ends
 from st.tunnel.convoy import Convoy
 from st.tunnel.relay import Flow, Relay
 from st.workers.channel import CARRY, ENDED, FAILED, PING, PONG, READONLY, Message, receive, send

@@ -11,8 +11,8 @@ import typing as t
 
 from st.deadline import Deadline
 from st.event import Event
+from st.host.usage import usage_of
 from st.ops.measures import WorkerMeasures
-from st.ops.usage import usage_of
 from st.workers.carried import ERROR, Carried
 from st.workers.channel import ENDED, FAILED, PING, READONLY, Message, pair, receive, send
 

@@ -8,7 +8,7 @@ import subprocess
 import typing as t
 
 import st
-from st.ops.limits import raise_descriptor_limit
+from st.host.limits import raise_descriptor_limit
 
 _SPARE = 300  # descriptors of a process for all that is no client
 

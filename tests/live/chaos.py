@@ -19,8 +19,8 @@ from tests.live.counter import Counter, report, switches, unexcused
 from tests.live.hosts import NoHosts
 from tests.live.netbed import NAME, NetBed
 from tests.live.talk import Talk
-from tests.live.tunnel import Tunnel
 from tests.live.troubles import Plan, Victim, plans
+from tests.live.tunnel import Tunnel
 from tests.waiting import wait_until
 
 APP = "app"

@@ -3,7 +3,7 @@ import errno
 
 from st.address import Address
 from st.errors import ListenError
-from st.ops.holder import holder_of
+from st.host.holder import holder_of
 
 
 def blame_holder(error: ListenError, address: Address) -> ListenError:

@@ -6,7 +6,7 @@ import typing as t
 from st.address import Address, Place, Site
 from st.config.values import TunnelSettings
 from st.errors import ListenError
-from st.ops.plain import plain
+from st.plain import plain
 
 FIRST = 3  # descriptors from here on, as sd_listen_fds(3) says
 _NO_TUNNEL = ("systemd passed a socket that listens on %s, but no tunnel does: let ListenStream= of the .socket unit "

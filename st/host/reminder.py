@@ -4,9 +4,9 @@ import hashlib
 import os
 import typing as t
 
-from st.ops.notes import write_note
-from st.ops.places import make_directory
-from st.ops.planted import read_own
+from st.host.notes import write_note
+from st.host.places import make_directory
+from st.host.planted import read_own
 
 INTERVAL = 3600.0  # seconds
 _MOST = 50  # texts that are remembered

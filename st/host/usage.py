@@ -5,7 +5,7 @@ import resource
 import threading
 import typing as t
 
-from st.ops.kernel import kernel_text, stat_fields
+from st.host.kernel import kernel_text, stat_fields
 
 
 class Usage(t.NamedTuple):

@@ -5,7 +5,7 @@ import socket
 import time
 import typing as t
 
-from st.ops.lines import Line, json_line, traced
+from st.log.lines import Line, json_line, traced
 
 PATH = "/dev/log"
 NAME = "sentinel-tunnel"

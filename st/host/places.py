@@ -6,7 +6,7 @@ import typing as t
 
 from st.config.load import DEFAULT_FILES
 from st.config.values import Settings
-from st.ops.planted import check_planted
+from st.host.planted import check_planted
 
 NAME = "sentinel-tunnel"
 RUN = "/run/" + NAME  # made by systemd (RuntimeDirectory) or by root; gone after a reboot, like the processes

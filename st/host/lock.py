@@ -10,10 +10,10 @@ import typing as t
 from st.deadline import Deadline
 from st.errors import AlreadyRunning, LocalError, LockError
 from st.event import Event
-from st.ops.kernel import kernel_text
-from st.ops.notes import may_hold_pid
-from st.ops.places import make_directory
-from st.ops.planted import open_own
+from st.host.kernel import kernel_text
+from st.host.notes import may_hold_pid
+from st.host.places import make_directory
+from st.host.planted import open_own
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import stat
 import tempfile
 
 from st.errors import LocalError
-from st.ops.kernel import kernel_text
+from st.host.kernel import kernel_text
 
 
 def write_note(path: str, text: str) -> None:

@@ -6,7 +6,7 @@ import sys
 import typing as t
 
 from st.errors import LogFileError
-from st.ops.planted import open_own
+from st.host.planted import open_own
 
 _NOWHERE = "/dev/null"
 _STDERR = 2

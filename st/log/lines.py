@@ -7,7 +7,7 @@ import traceback
 import typing as t
 
 from st.event import Event
-from st.ops.plain import plain
+from st.plain import plain
 
 _RESERVED = ("time", "level", "event")
 

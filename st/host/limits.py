@@ -5,7 +5,7 @@ import threading
 import typing as t
 
 from st.event import Event
-from st.ops.kernel import kernel_text
+from st.host.kernel import kernel_text
 
 _FOR_PROCESS = 60  # clients that are being refused, the log, the interpreter
 _FOR_TUNNEL = 8  # a listener, the questions for the role of its master, and role checks with a password

@@ -3,7 +3,7 @@ import collections
 import typing as t
 
 from st.event import Event
-from st.ops.lines import Line, own_line
+from st.log.lines import Line, own_line
 
 FOLD_SECONDS = 60.0
 OFTEN = 5  # times within a minute, with others in between, that the same line is written

@@ -5,10 +5,10 @@ import time
 import typing as t
 
 from st.event import Event
-from st.ops.fold import Fold
-from st.ops.lines import Line, json_line, line_of, own_line, text_line
-from st.ops.sink import Sink, open_sink
-from st.ops.syslog import SyslogSink, syslog_json, syslog_text
+from st.log.fold import Fold
+from st.log.lines import Line, json_line, line_of, own_line, text_line
+from st.log.sink import Sink, open_sink
+from st.log.syslog import SyslogSink, syslog_json, syslog_text
 
 _LOGGER = "st"  # the root of our logger tree
 

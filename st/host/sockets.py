@@ -6,8 +6,8 @@ import sys
 import typing as t
 
 from st.address import IP, unmapped
-from st.ops.kernel import kernel_lines, kernel_text
-from st.ops.plain import plain
+from st.host.kernel import kernel_lines, kernel_text
+from st.plain import plain
 
 LISTENING = "0A"  # TCP_LISTEN as /proc/net/tcp prints it
 

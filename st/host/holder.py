@@ -3,7 +3,7 @@ import socket
 import typing as t
 
 from st.address import IP, Address, parse_ip
-from st.ops.sockets import LISTENING, Owner, owners_of, parse_rows, tables
+from st.host.sockets import LISTENING, Owner, owners_of, parse_rows, tables
 
 
 class Holder(Owner):

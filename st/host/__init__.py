@@ -1,0 +1,1 @@
+"""What this host gives and takes: processes, files, descriptors, sockets and signals; knows nothing of Redis."""

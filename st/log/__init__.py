@@ -1,0 +1,1 @@
+"""The log of the process: lines, files, syslog, and repeats that are folded."""
