@@ -1,6 +1,8 @@
 """The table of settings, the help, the pages in docs/, README and conf/ tell the same."""
 import os
+import pathlib
 import re
+import shlex
 import typing as t
 
 import click
@@ -71,6 +73,22 @@ def test_every_option_that_is_written_about_exists() -> None:
     text = COMMANDS + (ROOT / "docs" / "settings.md").read_text("utf-8")
     text += "".join(re.findall(r"sentinel-tunnel .*", (ROOT / "README.md").read_text("utf-8")))
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - known == set()
+
+
+def _in_sentences(text: str) -> t.Set[str]:
+    """Return our commands that stand between other words; where NAME stands for a word it stays."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    ours = re.findall(r"`(?:sentinel-tunnel (?!\d)|(?=print ))([a-z-][^`|\\]*)", text)
+    return {re.sub(r" *(?:[\[<>;].*|\d?>.*)", "", words) for words in ours}
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_in_a_sentence_exists(path: pathlib.Path) -> None:
+    """With its options. (Those that stand in lines of their own are run, see tests/live/test_docs_commands.py.)"""
+    for line in _in_sentences(path.read_text("utf-8")):
+        words = shlex.split(line.split(" -- ")[0])
+        result = CliRunner().invoke(program, words + ["--help"])
+        assert result.exit_code == 0, "%s: %s" % (line, result.output)
 
 
 def _long_options(name: str) -> t.List[str]:
