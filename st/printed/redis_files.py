@@ -146,6 +146,9 @@ MAILTO=you@example.org
 
 # Is there a master, and does it say so itself?
 */5 * * * * /usr/local/bin/sentinel-tunnel resolve %(name)s --verify -c /etc/sentinel-tunnel.ini >/dev/null
+# Would a failover work? Each morning all that `sentinel-tunnel doctor` finds; for Nagios
+# there is `sentinel-tunnel doctor --nagios`.
+0 6 * * * out=$(/usr/local/bin/sentinel-tunnel doctor -c /etc/sentinel-tunnel.ini 2>&1) || echo "$out"
 # Keeps the tunnel up, where there is no systemd.
 * * * * * /usr/local/bin/sentinel-tunnel ensure -c /etc/sentinel-tunnel.ini
 """

@@ -4,6 +4,8 @@ import os
 import pathlib
 import random
 import re
+import shlex
+import subprocess
 import typing as t
 
 import hiredis
@@ -12,8 +14,8 @@ import pytest
 from st.address import Address
 from tests.live.node import Node, SentinelNode, free_port
 from tests.live.talk import Talk
-from tests.live.tunnel import run_once
-from tests.programs import Program
+from tests.live.tunnel import PROGRAM, run_once
+from tests.programs import Program, own_places
 from tests.waiting import FACTOR, wait_until
 
 NAME = "mymaster"
@@ -131,15 +133,15 @@ def test_the_deployment_as_it_is_written(servers: t.List[Server], tmp_path: path
     made = tmp_path / "made" / "application"
     config, address = _configuration(made)
     password = (made / "sentinel-tunnel.pass").read_text().strip()
-    code, mail = _as_cron(made)
-    assert code == 69 and "refused" in mail
+    assert "refused" in _mail(made, " resolve ") and "PROBLEM D01" in _mail(made, " doctor ")
     _start(servers)
-    assert _as_cron(made) == (0, "")
+    assert _mail(made, " resolve ") == ""
     first = servers[0].redis
     with Program(tmp_path, "run", "-c", config) as tunnel:
         tunnel.wait_ready()
         assert _set(address, password, "before") == "OK"
         _ask_the_doctor(config, tunnel)
+        assert _mail(made, " doctor ", SENTINEL_TUNNEL_CONTROL=tunnel.control) == ""
         first.restart()  # before anybody calls it down
         assert first.role() == "master" and first.cli("GET", "key") == "before"  # else its replicas were empty now
         wait_until(lambda: all(_follows(server, first.host) for server in servers[1:]), "the replicas do not follow")
@@ -158,14 +160,16 @@ def test_the_deployment_as_it_is_written(servers: t.List[Server], tmp_path: path
     assert "CONFIG REWRITE executed" in written and not re.search("REWRITE failed|not able to save", written)
 
 
-def _as_cron(directory: pathlib.Path) -> t.Tuple[int, str]:
-    """Run the line that looks for a master; return its exit code and what cron would mail."""
+def _mail(directory: pathlib.Path, command: str, **environ: str) -> str:
+    """Run the line of the crontab that has a command, as cron does; return what it would mail."""
     lines = (directory / "crontab").read_text("ascii").splitlines()
-    line, = [line.replace("/etc/", "%s/" % directory) for line in lines if " resolve " in line]
-    program, *words = line.split()[5:]
-    assert program == "/usr/local/bin/sentinel-tunnel" and words.pop() == ">/dev/null"
-    done = run_once(*words)
-    return done.returncode, done.stderr
+    line, = [line.replace("/etc/", "%s/" % directory) for line in lines if command in line and not line.startswith("#")]
+    line = " ".join(line.split()[5:]).replace("/usr/local/bin/sentinel-tunnel", " ".join(map(shlex.quote, PROGRAM)))
+    own = dict(own_places(str(directory)), **os.environ)
+    own.update(environ)
+    done = subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True, timeout=60 * FACTOR, env=own)
+    return done.stdout
 
 
 def _ask_the_doctor(config: str, tunnel: Program) -> None:
