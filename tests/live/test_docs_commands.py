@@ -17,9 +17,10 @@ from tests.waiting import FACTOR, wait_until
 
 Step = t.Tuple[str, str]  # a configuration that a page shows ("ini"), or a line to be typed ("sh")
 
-# In blocks of code with three marks; in indented ones, which also show what programs print, by the word they begin with.
-CODE = re.compile(r"^```(\w+)\n(.*?)^```$"
-                  r"|^ {4}(?:\$ )?((?:sentinel-tunnel(?! \d)|scripts/|redis-cli|python3|\(crontab)[^\n]*)$", re.M | re.S)
+# In blocks of code with three marks; in indented ones (which show output too) by the first word.
+CODE = re.compile(r"^```(\w+)\n(.*?)^```$|"
+                  r"^ {4}(?:\$ )?((?:sentinel-tunnel(?! \d)|scripts/|redis-cli|python3|\(crontab)[^\n]*)$",
+                  re.MULTILINE | re.DOTALL)
 
 
 def steps_of(page: str) -> t.List[Step]:
