@@ -96,5 +96,6 @@ def test_room_and_warnings(look: t.Callable[[str], HostSeen], tmp_path: pathlib.
     """What the configuration wants to serve, what it warns of, and a program that is missing."""
     seen = look("on_failover = /nonexistent/program\n[tunnel:a]\nport = 1\nmax_connections = 70000\n"
                 "[tunnel:b]\nport = 2\nmax_connections = 7\n")
-    assert seen.wanted == 70007
+    assert seen.wanted == 70007 and seen.logins == ()
+    assert look("[tunnel:a]\nmaster = b\nport = 1\nlogin = yes\nredis_password = c\n").logins == ("b",)
     assert len(seen.warnings) == 1 and "/nonexistent/program" in seen.warnings[0]

@@ -136,6 +136,14 @@ def test_room_at_redis(clients: str, wanted: t.List[str]) -> None:
                                       config=config)])) == wanted
 
 
+@pytest.mark.parametrize("wants, logins, wanted", [
+    (True, (), ["D19 warning"]), (True, (NAME,), ["D19 problem"]), (False, (NAME,), ["D19 problem"]), (False, (), [])])
+def test_a_password_of_ours_that_is_refused(wants: bool, logins: t.Tuple[str, ...], wanted: t.List[str]) -> None:
+    """D19: nobody gets in where the tunnel logs in; else less is known, if Redis wants a password at all."""
+    refusing = node(0, wants_password=wants, refusal="WRONGPASS invalid username-password pair")
+    assert ids(deployment(nodes=[refusing], host=HostSeen(logins=logins))) == wanted
+
+
 def test_this_host() -> None:
     """D19: everything that was seen of it."""
     host = HostSeen(warnings=("f: holds a password",), taken=((NAME, "127.0.0.1:6379: Address already in use"),),

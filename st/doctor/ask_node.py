@@ -13,7 +13,7 @@ from st.sentinel.client import connect
 from st.wire.conversation import Conversation
 from st.wire.login import refusal_of_auth
 from st.wire.resp import Command, Reply, ReplyError, pairs
-from st.wire.role import UNKNOWN, ask_role
+from st.wire.role import TURNED_AWAY, UNKNOWN, ask_role
 
 # One pattern each: several in one command are Redis 7's. "min-*-to-write" had two names.
 WANTED = ("requirepass", "masterauth", "masteruser", "min-*-to-write", "maxclients", "timeout")
@@ -37,6 +37,8 @@ def look_at_node(address: Address, dialled: Address, credentials: Credentials, p
 def _converse(conversation: Conversation, seen: NodeSeen, credentials: Credentials, deadline: Deadline) -> NodeSeen:
     auth = credentials.commands()
     auth_reply = conversation.ask(auth, deadline)[0] if auth else None
+    if isinstance(auth_reply, ReplyError) and not str(auth_reply).startswith(TURNED_AWAY):
+        seen = seen._replace(refusal=refusal_of_auth(auth_reply))
     role = ask_role(conversation, deadline)
     if role.name == UNKNOWN and role.detail.startswith("NOAUTH"):
         said = "refuses our password: " + refusal_of_auth(auth_reply) if auth else "no Redis password given"

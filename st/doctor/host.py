@@ -36,6 +36,7 @@ def look_at_host(loaded: Loaded, environ: t.Mapping[str, str]) -> HostSeen:
         warnings=loaded.warnings + ((missing,) if missing else ()),
         room=room(descriptors, len(settings.tunnels), len(settings.sentinels), threads),
         wanted=sum(wanted) if wanted else None,
+        logins=tuple(tunnel.master for tunnel in settings.tunnels if tunnel.login),
         limits="nofile %d, nproc %s, for this user here" % (descriptors, "unlimited" if threads is None else threads))
 
 

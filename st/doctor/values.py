@@ -94,6 +94,7 @@ class NodeSeen(t.NamedTuple):
     info: Fields = {}
     config: t.Optional[Fields] = None  # some of CONFIG GET; None: refused
     login: t.Optional[Login] = None
+    refusal: str = ""  # what it said to our password, or user, unless that was OK
 
     @property
     def why_closed(self) -> str:
@@ -111,6 +112,7 @@ class HostSeen(t.NamedTuple):
     room: int = 0  # clients that fit
     wanted: t.Optional[int] = None  # clients that the configuration means to serve
     limits: str = ""
+    logins: t.Tuple[str, ...] = ()  # names whose tunnels log in for their clients
 
 
 class Seen(t.NamedTuple):

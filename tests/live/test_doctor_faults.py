@@ -45,6 +45,8 @@ def test_passwords_that_are_right(locked: Bed, look: Look) -> None:
                                                             for id in ("D11", "D17", "D18", "D20")}
     refused = Look(locked, OF_SENTINEL, "wrong-secret").examined()
     assert any("refuses our password: WRONGPASS" in each.why for each in refused.unchecked)
+    assert [(each.id, each.seen) for each in refused.findings] == [("D19", "AUTH: WRONGPASS invalid username-password "
+                                                                    "pair or user is disabled.")]
     assert "secret" not in str(refused)
 
 

@@ -1,7 +1,7 @@
 """D18, D19: room for clients, at Redis and on this host."""
 import typing as t
 
-from st.doctor.case import Case
+from st.doctor.case import Case, case_of
 from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.values import Fields, Seen, number
 
@@ -20,6 +20,11 @@ UNWRITABLE = Kind("D19", PROBLEM, "a file of ours cannot be written", "the progr
                   "make its directory writable for the user who runs the program, or name another place")
 LIMITED = Kind("D19", WARNING, "this host has room for {room} clients", "{wanted} shall be served: some will be "
                "refused", "raise the limits: ulimit -n and -u, LimitNOFILE= and TasksMax= in a unit")
+_RIGHT_ONE = "correct redis_user and redis_password_file (or redis_password) of the tunnel; then sentinel-tunnel reload"
+TURNED_AWAY = Kind("D19", PROBLEM, "{node} refuses the login of the tunnel", "with login = yes every client is turned "
+                   "away", _RIGHT_ONE)
+REFUSED = Kind("D19", WARNING, "{node} refuses our password or user", "the tunnel cannot ask it whether it is the "
+               "master, and takes the word of the Sentinels; doctor sees less", _RIGHT_ONE)
 
 _NEARLY, _FILLING = 0.95, 0.8
 
@@ -61,5 +66,15 @@ def this_host(seen: Seen) -> t.Iterator[Result]:
         yield CONFIG.found("this host", text)
     if host.wanted is not None and host.room < host.wanted:
         yield LIMITED.found("this host", host.limits, room=host.room, wanted=host.wanted)
+    for name in seen.names:
+        yield from _refused(case_of(seen, name))
     for text in host.unknown:
         yield Unchecked("D19", "", text)
+
+
+def _refused(case: Case) -> t.Iterator[Result]:
+    node = case.master
+    if node is not None and node.refusal:
+        logs_in = case.name in case.seen.host.logins
+        if logs_in or node.wants_password:  # else a password too many, which does no harm
+            yield (TURNED_AWAY if logs_in else REFUSED).found(case.name, "AUTH: " + node.refusal, node=node.address)
