@@ -73,6 +73,16 @@ def test_installed_command(installed: str, bed: Bed, tmp_path: pathlib.Path, mon
         assert tunnel.terminate() == 0
 
 
+def test_everything_is_installed(installed: str) -> None:
+    """Each module, what `print` prints, the mark for mypy, and the entry point by which pytest finds our fixture."""
+    site, = pathlib.Path(installed).parent.parent.glob("lib/python*/site-packages")
+    here, there = ({str(path.relative_to(top)) for path in (top / "st").rglob("*")
+                    if path.is_file() and path.suffix != ".pyc"} for top in (ROOT, site))
+    assert there == here
+    points, = site.glob("sentinel_tunnel-*/entry_points.txt")
+    assert re.search(r"^\[pytest11\]\nsentinel-tunnel = st\.testing\.plugin$", points.read_text(), re.MULTILINE)
+
+
 def test_installed_command_converts(installed: str, bed: Bed, tmp_path: pathlib.Path,
                                     monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of the original tool runs as it is, and what `convert` makes of it is right."""
