@@ -77,8 +77,10 @@ def test_every_option_that_is_written_about_exists() -> None:
 
 def _in_sentences(text: str) -> t.Set[str]:
     """Return our commands that stand between other words; where NAME stands for a word it stays."""
+    shown = "".join(re.findall(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     ours = re.findall(r"`(?:sentinel-tunnel (?!\d)|(?=print ))([a-z-][^`|\\]*)", text)
+    ours += re.findall(r"^sentinel-tunnel (.*)$", shown, re.MULTILINE)
     return {re.sub(r" *(?:[\[<>;].*|\d?>.*)", "", words) for words in ours}
 
 

@@ -6,6 +6,8 @@ import typing as t
 import pytest
 
 from st.address import Address
+from st.doctor.examine import examine
+from st.doctor.values import HostSeen
 from tests.fakes import FakeSentinel, refused_address, silent_listener
 from tests.live.bed import Bed
 from tests.live.doctoring import SANE_REDIS, Look
@@ -43,10 +45,16 @@ def test_passwords_that_are_right(locked: Bed, look: Look) -> None:
     whys = {(each.id, each.why) for each in examined.unchecked}
     assert whys == {("D10", "writes; add --write-test")} | {(id, "no Redis password given")
                                                             for id in ("D11", "D17", "D18", "D20")}
-    refused = Look(locked, OF_SENTINEL, "wrong-secret").examined()
+
+
+def test_a_password_of_ours_that_is_wrong(locked: Bed) -> None:
+    """D19: a warning, and where the tunnel logs in for its clients a problem; what was not seen is told."""
+    seen = Look(locked, OF_SENTINEL, "wrong-secret").seen()
+    refused, logs_in = examine(seen), examine(seen._replace(host=HostSeen(logins=(NAME,))))
     assert any("refuses our password: WRONGPASS" in each.why for each in refused.unchecked)
-    assert [(each.id, each.seen) for each in refused.findings] == [("D19", "AUTH: WRONGPASS invalid username-password "
-                                                                    "pair or user is disabled.")]
+    for examined, severity in ((refused, "warning"), (logs_in, "problem")):
+        [finding] = examined.findings
+        assert (finding.id, finding.severity) == ("D19", severity) and finding.seen.startswith("AUTH: WRONGPASS ")
     assert "secret" not in str(refused)
 
 

@@ -16,7 +16,15 @@ from tests.prometheus import Samples, needs_promtool, promtool, values
 from tests.waiting import FACTOR, wait_until
 
 NAME = "sessions"
+CLIENTS = os.path.join(ROOT, "docs", "clients")
 EXPORTER = shutil.which("redis_exporter") or shutil.which("prometheus-redis-exporter")  # its own name, and Debian's
+
+
+def shown(address: str) -> t.List[str]:
+    """Return the options that the page gives the exporter, with another address of the tunnel."""
+    with open(os.path.join(CLIENTS, "README.md"), encoding="utf-8") as file:
+        line, = [line for line in file if line.startswith("redis_exporter ")]
+    return line.partition("#")[0].replace("127.0.0.1:6379", address).split()[1:]
 
 
 class Exporter:
@@ -24,7 +32,7 @@ class Exporter:
 
     def __init__(self, address: str, password: str) -> None:
         self._url = "http://%s:%d" % (HOST, free_port())
-        self._words = [EXPORTER or "", "-redis.addr", "redis://" + address, "-web.listen-address", self._url[7:]]
+        self._words = [EXPORTER or "", *shown(address), "-web.listen-address", self._url[7:]]
         self._environ = dict(os.environ, REDIS_PASSWORD=password)
 
     def __enter__(self) -> "Exporter":
@@ -68,7 +76,7 @@ def test_the_exporter_shows_the_master(make_bed: t.Callable[..., Bed]) -> None:
 @needs_promtool
 def test_promtool_reads_the_example() -> None:
     """The jobs are right, and one has the name that the alerts look for."""
-    path = os.path.join(ROOT, "docs", "clients", "prometheus.yml")
+    path = os.path.join(CLIENTS, "prometheus.yml")
     code, output = promtool("check", "config", path)
     assert code == 0, output
     with open(path, encoding="ascii") as file:
