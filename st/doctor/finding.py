@@ -2,6 +2,8 @@
 import typing as t
 
 PROBLEM, WARNING, NOTE = "problem", "warning", "note"
+# To be said of SENTINEL RESET: without a master, Sentinel finds no replicas again, and can promote none.
+ALIVE = "and only while the master is up: it forgets the replicas too"
 SEVERITIES = (PROBLEM, WARNING, NOTE)  # the worst first
 
 

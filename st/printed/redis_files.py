@@ -86,6 +86,8 @@ sentinel parallel-syncs %(name)s 1
 # A failover that did not get through is tried again after twice this (milliseconds).
 sentinel failover-timeout %(name)s 10000
 
+# systemd watches the process and keeps what it prints: journalctl -f -u redis-sentinel
+# shows a failover as it goes on.
 daemonize no
 logfile ""
 """

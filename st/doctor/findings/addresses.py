@@ -4,7 +4,7 @@ import typing as t
 
 from st.address import Address
 from st.doctor.case import Case, voices
-from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
+from st.doctor.finding import ALIVE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.findings.host import NODE_FULL
 from st.doctor.passing import UNLISTED, list_replicas, most, replicas_of
 from st.doctor.peers import NO_ID, Peer, at, known_as, peers
@@ -32,7 +32,7 @@ NODE_PROTECTED = Kind("D07", PROBLEM, "{node} is in protected mode", "it serves 
 UNHEARD = Kind("D08", PROBLEM, "is called {other} by other Sentinels, who cannot reach it there",
                "they cannot ask for its vote: behind Docker or NAT it announces an inside address",
                "in its sentinel.conf: sentinel announce-ip <outside address>, sentinel announce-port <outside port>; "
-               "restart it, then SENTINEL RESET <name> on the others")
+               "restart it, then SENTINEL RESET <name> on the others, " + ALIVE)
 HIDDEN = Kind("D08", WARNING, "is called {other} by other Sentinels, which this host cannot reach",
               "clients that learn of Sentinels from each other get an address of no use; in another network the "
               "Sentinels would not reach it either",

@@ -2,7 +2,7 @@
 import typing as t
 
 from st.doctor.case import Case, voices
-from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
+from st.doctor.finding import ALIVE, NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.peers import at, known_as, peers
 from st.doctor.values import Seen, number
 from st.ops.tables import duration
@@ -30,11 +30,12 @@ ALL = Kind("D03", WARNING, "quorum {quorum} of {count} Sentinels: losing one sto
 ALONE = Kind("D03", WARNING, "quorum 1 of {count} Sentinels: each alone calls the master down",
              "one Sentinel with a bad network is enough to begin a failover", _QUORUM)
 NO_QUORUM = Kind("D04", PROBLEM, "no failover is possible now", "when the master dies, no replica is promoted",
-                 "bring Sentinels back; those that are gone for good count until you forget them: SENTINEL RESET "
-                 "{about} on each of the others, 30 s apart")
+                 "bring Sentinels back; if the master is dead now, on one: SENTINEL FAILOVER {about} (it asks nobody). "
+                 "Those that are gone for good count until you forget them: SENTINEL RESET {about} on each of the "
+                 "others, 30 s apart, " + ALIVE)
 GHOST = Kind("D04", WARNING, "is down, and still counts for the majority of {names}",
              "Sentinels never forget one: each that is gone makes it harder for the rest to agree",
-             "start it; or, if it is gone for good: SENTINEL RESET <name> on each of the others, 30 s apart")
+             "start it; or, if it is gone for good: SENTINEL RESET <name> on each of the others, 30 s apart, " + ALIVE)
 CUT_OFF = Kind("D04", WARNING, "is down for {by}, though it answers here",
                "these cannot agree with it, which costs votes", "open port 26379 between the Sentinels' hosts, both "
                "ways; if it asks for a password, set `sentinel sentinel-pass` on the others")

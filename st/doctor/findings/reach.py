@@ -2,7 +2,7 @@
 import typing as t
 
 from st.doctor.case import case_of, voices
-from st.doctor.finding import PROBLEM, WARNING, Kind, Result, Unchecked
+from st.doctor.finding import ALIVE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.passing import behind, epochs
 from st.doctor.peers import NO_ID, known_as, peers
 from st.doctor.values import (
@@ -46,7 +46,7 @@ HIDDEN = Kind("D01", WARNING, "cannot be asked, though other Sentinels name it",
 CLONED = Kind("D09", PROBLEM, "has the same id as {other}",
               "the others take both for one Sentinel: one vote less than you count, and failovers may not come about",
               "stop one, delete the line `sentinel myid` in its sentinel.conf (it was copied), start it; then on every "
-              "other one: SENTINEL RESET <name>")
+              "other one: SENTINEL RESET <name>, " + ALIVE)
 UNWRITABLE = Kind("D10", PROBLEM, "cannot write its sentinel.conf",
                   "after a restart it comes back with an old master, and failovers may end in the middle",
                   "let its user write the file and the directory (chown redis: /etc/redis /etc/redis/sentinel.conf); "

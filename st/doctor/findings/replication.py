@@ -3,7 +3,7 @@ import typing as t
 
 from st.address import Address
 from st.doctor.case import Case
-from st.doctor.finding import NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
+from st.doctor.finding import ALIVE, NOTE, PROBLEM, WARNING, Kind, Result, Unchecked
 from st.doctor.findings.login import locked_out
 from st.doctor.passing import UNLISTED, list_replicas, lost_links, most, replicas_of
 from st.doctor.values import Fields, Login, NodeSeen, is_down
@@ -23,7 +23,8 @@ NO_REPLICA = Kind("D13", PROBLEM, "there is no replica", "when the master dies, 
 NOBODY = Kind("D13", PROBLEM, "no replica could take over", "when the master dies, it stays down",
               "bring one of them up; replica-priority must not be 0 on all of them")
 NOT_THIS = Kind("D13", WARNING, "{node} could not take over ({why})", "one less to fail over to",
-                "bring it up; or, if it is gone for good: SENTINEL RESET {about} on every Sentinel, 30 s apart")
+                "bring it up; or, if it is gone for good: SENTINEL RESET {about} on every Sentinel, 30 s apart, "
+                + ALIVE)
 SPARED = Kind("D13", NOTE, "{node} shall not take over (priority 0)", "one less to fail over to",
               "if that is not meant, on it: CONFIG SET replica-priority 100; CONFIG REWRITE")
 FREE_WRITES = Kind("D17", NOTE, "{node} would go on taking writes when it is cut off",
