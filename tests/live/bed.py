@@ -4,6 +4,8 @@ import tempfile
 import time
 import typing as t
 
+import hiredis
+
 from st.address import Address
 from tests.live.node import QUICK_SENTINELS, Node, NodeTls, SentinelNode, redis_version
 from tests.waiting import FACTOR, wait_until
@@ -93,7 +95,7 @@ class Bed:
     def failover(self, name: str) -> Node:
         """Have the Sentinels fail over, and return the new master when the deployment is healthy again."""
         old = self.master(name)
-        self._answering()[0].cli("SENTINEL", "FAILOVER", name)
+        wait_until(lambda: _begins_failover(self._answering()[0], name), "no replica of %s can be promoted" % name)
         self.wait_master(name, old.address)
         self.wait_healthy(name)
         return self.master(name)
@@ -199,6 +201,16 @@ class Bed:
         return (_fields(sentinel.cli("SENTINEL", "MASTER", name))["flags"] == "master"
                 and replicas <= {_address(fields) for fields in seen_replicas}
                 and others <= {_address(fields) for fields in seen_others})
+
+
+def _begins_failover(sentinel: Node, name: str) -> bool:
+    """Tell it to; one that is busy may not have heard of its replicas lately, and so takes none of them for good."""
+    try:
+        return bool(sentinel.cli("SENTINEL", "FAILOVER", name) == "OK")
+    except hiredis.ReplyError as error:
+        if str(error).startswith("NOGOODSLAVE"):
+            return False
+        raise
 
 
 def _table(sentinel: Node, what: str, name: str) -> t.List[t.Dict[str, str]]:
