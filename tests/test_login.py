@@ -92,6 +92,22 @@ def test_a_refused_login_is_told_at_once(
     assert node.commands[1:] == []  # nothing was asked after that
 
 
+def test_the_status_tells_of_a_refused_login(world: World) -> None:
+    """It is no longer ok while every client is turned away, and is again after one that was let in."""
+    world.master.password = PASSWORD
+    with running(world, login=True, redis_password=Secret("wrong"), redis_user="app") as app:
+        with app.connect() as client:
+            assert read_all(client).startswith(b"-")
+        status = app.app.status()
+        assert status.state == "degraded" and PASSWORD not in status.as_text(0)
+        assert "tunnel mymaster turns its clients away: 127.0.0.1:%d refuses the login" % world.master.address[1] in \
+            status.troubles()[0]
+        world.master.password, world.master.user = "wrong", "app"
+        with app.connect() as client:
+            assert ask(client, "PING") == b"+PONG\r\n"
+        assert app.app.status().state == "ok"
+
+
 def test_a_full_node_is_quoted(node: FakeRedis) -> None:
     """It speaks before the login; the client knows these words."""
     node.greeting = b"-ERR max number of clients reached\r\n"

@@ -93,7 +93,7 @@ def _tunnel_status(lane: Lane) -> TunnelStatus:
         sentinels_agreeing=follower.agreeing, clients=counts.open, held=counts.held, max_connections=server.limit,
         accepted=counts.accepted, refused={why: number for why, number in refused.items() if number},
         closed=counts.closed, switches=follower.switches, bytes_to_master=counts.to_master,
-        bytes_to_client=counts.to_client, reason=row.reason)
+        bytes_to_client=counts.to_client, reason=row.reason or server.gauges.login_refused)
 
 
 def _tunnel_measures(lane: Lane) -> TunnelMeasures:

@@ -15,6 +15,7 @@ UP = "up"
 NO_MASTER = "no_master"
 STARTING = "starting"
 
+LOGIN = "refuses the login"  # part of the reason of a tunnel with `login = yes` whose password is wrong
 NOT_ASKED = "not asked yet"  # the error of a Sentinel in the first moments
 
 
@@ -135,7 +136,8 @@ def _findings(status: ProcessStatus) -> t.List[Finding]:
     asked = any(sentinel.error != NOT_ASKED for sentinel in status.sentinels)
     found += [_without_master(tunnel, answering, asked) for tunnel in status.tunnels if tunnel.state != UP]
     found += [_on_master(tunnel) for tunnel in status.tunnels if tunnel.state == UP and tunnel.wanted == "replica"
-              and tunnel.reason]
+              and tunnel.reason and LOGIN not in tunnel.reason]
+    found += [_turned_away(tunnel) for tunnel in status.tunnels if tunnel.state == UP and LOGIN in tunnel.reason]
     found += [_full(tunnel) for tunnel in status.tunnels if tunnel.clients >= tunnel.max_connections]
     found += [_split(tunnel, answering) for tunnel in status.tunnels
               if tunnel.state == UP and tunnel.sentinels_agreeing < answering]
@@ -159,6 +161,11 @@ def _without_master(tunnel: TunnelStatus, answering: int, asked: bool) -> Findin
 def _on_master(tunnel: TunnelStatus) -> Finding:
     what = "tunnel %s has no replica, its clients get the master: %s" % (plain(tunnel.name), plain(tunnel.reason))
     return Finding(what, "ask a Sentinel: SENTINEL REPLICAS " + plain(tunnel.master_name), tunnel.name)
+
+
+def _turned_away(tunnel: TunnelStatus) -> Finding:
+    what = "tunnel %s turns its clients away: %s" % (plain(tunnel.name), plain(tunnel.reason))
+    return Finding(what, next_step(tunnel.reason), tunnel.name)
 
 
 def _full(tunnel: TunnelStatus) -> Finding:

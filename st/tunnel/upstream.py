@@ -42,6 +42,7 @@ class Gauges:
         self.role_checks = Tally("master", "replica", "unknown", "error")
         self.connect_seconds = Histogram(CONNECT_BOUNDS)
         self.apart = threading.BoundedSemaphore(MOST_APART)
+        self.login_refused = ""  # the words with which the last login for a client was refused
 
 
 def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patience: Deadline, gauges: Gauges,
@@ -64,7 +65,7 @@ def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patie
         leg = secure(sock, tls, target.address.host, patience, str(target.address))
     conversation = Conversation(leg, str(target.address))
     if settings.login and settings.redis_password is not None:
-        _log_in(conversation, settings, patience)
+        _log_in(conversation, settings, patience, gauges)
     if settings.role_check == "no":
         return Prepared(leg, conversation.rest())
     try:
@@ -77,12 +78,14 @@ def prepare(sock: socket.socket, target: Target, settings: TunnelSettings, patie
     return Prepared(leg, conversation.rest())
 
 
-def _log_in(conversation: Conversation, settings: TunnelSettings, patience: Deadline) -> None:
+def _log_in(conversation: Conversation, settings: TunnelSettings, patience: Deadline, gauges: Gauges) -> None:
     """Make the client the tunnel's user; nobody else would tell the operator when that is refused."""
     assert settings.redis_password is not None
     try:
         log_in(conversation, settings.redis_user, settings.redis_password, patience)
+        gauges.login_refused = ""
     except PeerRefused as error:
+        gauges.login_refused = str(error)
         logger.warning(Event("login_refused", tunnel=settings.name, why=error))
         raise
 
