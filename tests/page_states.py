@@ -19,7 +19,7 @@ OTHER = CACHE._replace(master_name="cache", since=NOW - 540000, clients=33)
 READER = UP._replace(name="sessions-ro", role="replica", listen="127.0.0.1:6389", epoch=None, refused={},
                      master="10.0.0.21:6379, 10.0.0.23:6379")
 LOST = UP._replace(state="no_master", clients=12, held=12, sentinels_agreeing=0,
-                   reason="3 of 3 sentinels answer, failover in progress")
+                   reason="2 of 3 sentinels answer, failover in progress")
 SILENT = SENTINELS[1]._replace(up=False, events=False, latency=None, error="connection refused")
 SWITCHES = [switch(at=NOW - days * 86400, gap=gap, tunnel=name, old=Address("10.0.0.21", 6379))
             for days, gap, name in ((6.02, 2.1, "sessions"), (5.1, 7.2, "cache"), (3.05, 1.9, "sessions"),
