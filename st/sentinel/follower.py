@@ -203,15 +203,14 @@ class Follower:
         if pending and now - self._concluded_at < PATIENCE + 2 * self.tunnel.connect_timeout:
             return
         self._concluded_at = now
-        trouble = round.trouble(self.tunnel.master)
-        self.settled = verdict.choice is not None and agree and not trouble
+        trouble, handover = round.trouble(self.tunnel.master), self._handover.goes_on(now)
+        self.settled = verdict.choice is not None and agree and not trouble and not handover
         self.well = verdict.choice is not None and not trouble & FAILOVER
         self.unwell_at = self.unwell_at if self.well else now
         self.agreeing = verdict.agreeing
         hold = self.reason_to_hold(round)
         waiting = "no reply to ROLE from %s" % ", ".join(map(str, pending)) if pending else ""
         wrong = verdict.reason or waiting or ("" if verdict.choice else round.no_answer(self.tunnel.master))
-        handover = self._handover.goes_on(now)
         failing = FAILING if handover or (trouble & FAILOVER and (wrong or hold)) else ""
         why = round.in_words(hold, failing, wrong)
         target = self.row.current()
