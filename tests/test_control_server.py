@@ -295,6 +295,32 @@ def test_without_threads_one_client_at_a_time_is_served(control: Steered,
             20 * FACTOR)
 
 
+def test_it_stops_while_its_own_thread_serves_a_client(control: Steered,
+                                                       expect_error: t.Callable[[str], None]) -> None:
+    """For want of another one; there is no time left to wait for it."""
+    expect_error("no_thread")
+    with no_threads_left(), control.connect() as sock:
+        assert ping(sock) == b"+PONG\r\n"
+        control.server.stop(Deadline(0))
+        assert until_ended(sock) == b""
+
+
+def test_in_a_hurry_nothing_is_waited_for() -> None:
+    """What waits as long as its client does, as WAIT, ends while that one is there still."""
+    ours, its = socket.socketpair()
+    with ours:
+        def answering(words: t.Sequence[str], talk: Talk) -> Answer:
+            assert not talk.gone()
+            wait_until(talk.gone, "it waits no longer")
+            return Answer(b"+OK\r\n", ends=True)
+
+        talk = Talk(1, its, answering)
+        talk.hurry(0.5 * FACTOR)
+        ours.sendall(b"WAIT 60\r\n")
+        talk.run()
+        assert ours.recv(100) == b"+OK\r\n"
+
+
 def test_without_descriptors_one_client_is_let_in(control: Steered) -> None:
     """The one that was kept for it; when it has gone there is one again."""
     with socket.socket(socket.AF_UNIX) as sock, socket.socket() as lowest:

@@ -100,6 +100,8 @@ class ControlServer:
             thread.start()
         except RuntimeError as error:  # can't start new thread: all the more somebody wants to know, or to stop it
             logger.error(Event("no_thread", control=talk.number, error=error, means="one client at a time is served"))
+            with self._changed:
+                self._talks[talk] = self._thread  # the other cannot be joined
             talk.hurry(ALONE)
             self._run(talk)
 

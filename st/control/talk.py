@@ -51,7 +51,10 @@ class Talk:
                 self._sock.close()
 
     def hurry(self, seconds: float) -> None:
-        """End it when the client takes longer for a request, its silence before that included, or to read a reply."""
+        """End it when the client takes longer for a request, its silence before that included, or to read a reply.
+
+        Nor is anything waited for longer on its behalf.
+        """
         self._idle = self._slow = seconds
         self._waits = False
 
@@ -64,7 +67,12 @@ class Talk:
                 pass  # it has ended already
 
     def gone(self) -> bool:
-        """Tell whether the client has hung up, or was ended; one that only writes no more is still there."""
+        """Tell whether the client has hung up, or was ended; one that only writes no more is still there.
+
+        In a hurry it counts as gone when it has waited for as long as it may.
+        """
+        if not self._waits and time.monotonic() - self.asked_at > self._idle:
+            return True
         poller = select.poll()
         poller.register(self._sock, 0)  # POLLHUP is told unasked
         return bool(poller.poll(0))
