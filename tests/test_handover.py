@@ -6,6 +6,7 @@ import pytest
 
 from st.address import Address
 from st.sentinel.answers import Answer
+from st.sentinel.election import UNREACHABLE
 from st.sentinel.follower import Follower
 from st.sentinel.handover import LONGEST, REST, Handover
 from tests.test_follower import A, B, Case, lines
@@ -142,6 +143,16 @@ def test_its_leader_ends_on_the_way() -> None:
     case.follower._handover._since -= LONGEST
     case.round("gone", (A, 1), (A, 1))
     assert case.row.now().target is not None and case.row.now()[1:] == (2, "") and case.follower.settled
+
+
+def test_the_old_master_has_gone_meanwhile(caplog: t.Any) -> None:
+    """That there is no master has a line of its own, once the wait for the new one is over."""
+    case = Case()
+    case.round((A, 1), (A, 1), (A, 1))
+    for said in (PROMOTING, PROMOTING, (A, 1), (A, 1)):
+        case.round(said, (A, 1), (A, 1), a=UNREACHABLE)
+        assert case.follower.condition.state == "no_master"
+        assert len(lines(caplog, "no_master")) == (said != PROMOTING)
 
 
 def test_a_replica_of_another_master() -> None:

@@ -24,11 +24,16 @@ class Condition:
         self._tunnel = tunnel
         self._log = log  # with a level, where each line goes
         self._agreed_at = time.monotonic()  # when the Sentinels last agreed
+        self._told = True  # the state is in the log
 
     def adopted(self, held: bool) -> None:
         """Note a new master, or that one is left for the next: each has a line of its own in the log."""
         self.state = NO_MASTER if held else OK
         self._agreed_at = time.monotonic()
+
+    def not_left(self) -> None:
+        """Note that no new master has come of it: if there is none now, that has not been told."""
+        self._told = False
 
     def concluded(self, master: t.Optional[Address], why: str, usable: bool, agree: bool) -> None:
         """Note the end of a round: `why` is what is wrong or "", `usable` whether new clients are let in all the same,
@@ -41,7 +46,8 @@ class Condition:
         if not why and now - self._agreed_at >= DISAGREE_AFTER:
             state, why = DISAGREE, "they have named different masters for %.0fs" % DISAGREE_AFTER
         before, self.state = self.state, state
-        if state == before or (not before and state == OK):
+        told, self._told = self._told, True
+        if (state == before and told) or (not before and state == OK):
             return
         fields = [("tunnel", self._tunnel), ("master", master), ("why", why)]
         known: t.Dict[str, t.Any] = {key: value for key, value in fields if value}

@@ -203,7 +203,10 @@ class Follower:
         if pending and now - self._concluded_at < PATIENCE + 2 * self.tunnel.connect_timeout:
             return
         self._concluded_at = now
-        trouble, handover = round.trouble(self.tunnel.master), self._handover.goes_on(now)
+        trouble, leaving = round.trouble(self.tunnel.master), self._handover.on
+        handover = self._handover.goes_on(now)
+        if leaving and not handover:
+            self.condition.not_left()
         self.settled = verdict.choice is not None and agree and not trouble and not handover
         self.well = verdict.choice is not None and not trouble & FAILOVER
         self.unwell_at = self.unwell_at if self.well else now
