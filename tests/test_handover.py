@@ -145,6 +145,21 @@ def test_its_leader_ends_on_the_way() -> None:
     assert case.row.now().target is not None and case.row.now()[1:] == (2, "") and case.follower.settled
 
 
+def test_another_master_that_is_silent() -> None:
+    """Its role is waited for, as long as it is not too long for those who want the old master."""
+    case, said = Case(), (PROMOTING, (A, 1), (B, 9))
+    case.round((A, 1), (A, 1), (A, 1))
+    case.round(PROMOTING, (A, 1), (A, 1))
+    case.follower.begin()
+    case.consider(*said)
+    case.follower.take(case.probed(A))
+    for given_up in (False, True):
+        case.consider((A, 1), *said[1:])
+        assert (case.row.now().target is not None) == given_up
+        case.follower._handover._since -= LONGEST
+    assert case.follower.condition.state == "master_kept" and "no reply to ROLE from 10.0.0.2" in case.row.now().reason
+
+
 def test_the_old_master_has_gone_meanwhile(caplog: t.Any) -> None:
     """That there is no master has a line of its own, once the wait for the new one is over."""
     case = Case()

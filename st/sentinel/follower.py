@@ -199,8 +199,9 @@ class Follower:
 
     def _conclude(self, verdict: Verdict, round: Round, agree: bool) -> None:
         """End a round, once the roles in question are known: hold or release new connections, say what is wrong."""
-        now, pending = time.monotonic(), self._pending(verdict)
-        if pending and now - self._concluded_at < PATIENCE + 2 * self.tunnel.connect_timeout:
+        now, pending, target = time.monotonic(), self._pending(verdict), self.row.current()
+        overdue = self._handover.overdue(now) and target is not None and target.address not in pending
+        if pending and not overdue and now - self._concluded_at < PATIENCE + 2 * self.tunnel.connect_timeout:
             return
         self._concluded_at = now
         trouble, leaving = round.trouble(self.tunnel.master), self._handover.on
@@ -216,7 +217,6 @@ class Follower:
         wrong = verdict.reason or waiting or ("" if verdict.choice else round.no_answer(self.tunnel.master))
         failing = FAILING if handover or (trouble & FAILOVER and (wrong or hold)) else ""
         why = round.in_words(hold, failing, wrong)
-        target = self.row.current()
         good = target is not None and self._is_good(self._probed.get(target.address))
         if self._slave_replies >= DEMOTED_AFTER and verdict.choice is None:
             self._demote(why)

@@ -32,11 +32,15 @@ class Handover:
         self.on, self._since, self.closed = True, now, 0
         return True
 
+    def overdue(self, now: float) -> bool:
+        """Tell whether it has taken too long: then it ends, whatever is not known yet."""
+        return self.on and now - self._since >= LONGEST
+
     def goes_on(self, now: float) -> bool:
         """End it when nobody says so any more, or it takes too long; True when it goes on."""
         if not self._saying:
             self.on, self.closed = False, 0
-        self.on = self.on and now - self._since < LONGEST
+        self.on = self.on and not self.overdue(now)
         return self.on
 
     def switched(self, another: bool) -> int:
