@@ -9,7 +9,7 @@ from st.doctor.examine import examine
 from st.doctor.look import AGAIN_AFTER, Plan, look
 from st.doctor.values import HostSeen, Seen
 from st.sentinel.answers import Credentials
-from tests.fakes import Monitored, Replica, World, silent_listener
+from tests.fakes import Connection, FakeSentinel, Monitored, Replica, World, silent_listener
 from tests.waiting import FACTOR
 
 NAME = "mymaster"
@@ -40,6 +40,26 @@ def test_all_is_seen(world: World) -> None:
     assert sorted(seen.nodes) == sorted(node.address for node in world.nodes)
     assert [server.accepted for server in [*world.sentinels, *world.nodes]] == [1] * 6
     assert found(seen) == []
+
+
+class Counting(FakeSentinel):
+    """A Sentinel that counts how many times somebody waits for it."""
+
+    batches = 0
+
+    def begin_batch(self, connection: Connection) -> None:
+        """Count the commands that came together once."""
+        self.batches += 1
+        super().begin_batch(connection)
+
+
+def test_many_names_are_not_asked_about_one_by_one(world: World) -> None:
+    """With 60 of them, far away, that would take longer than there is time: a well Sentinel would seem to be silent."""
+    with contextlib.closing(Counting()) as sentinel:
+        sentinel.masters.update(("m%d" % number, Monitored(world.master.address, 1)) for number in range(60))
+        seen = seen_of(world, sentinels=(Address(*sentinel.address),), names=())
+        assert len(seen.names) == 60 and all(seen.sentinels[0].told[name].address for name in seen.names)
+        assert sentinel.batches < 30
 
 
 def test_hosts_that_are_silent_cost_their_time_once(world: World) -> None:

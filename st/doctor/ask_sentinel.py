@@ -18,6 +18,7 @@ from st.wire.resp import Command, Reply, ReplyError, pairs, shown, text
 
 PINGS = 3
 MOST_NAMES = 100
+BATCH = 10  # names that are asked about at once: with many, and far away, one by one takes too long
 
 WRITE_PATIENCE = 5.0  # seconds for FLUSHCONFIG; a disk may be slow
 
@@ -65,7 +66,9 @@ def _converse(conversation: Conversation, seen: SentinelSeen, questions: Questio
         return seen._replace(trouble=trouble)
     listed = tuple(sorted(fields["name"] for fields in _all_fields(masters) or () if fields.get("name")))
     names = questions.names or listed[:MOST_NAMES + 1]
-    told = {name: _ask_of(conversation, name, questions.patience) for name in names}
+    told: t.Dict[str, Told] = {}
+    for start in range(0, len(names), BATCH):
+        told.update(_ask_of(conversation, names[start:start + BATCH], questions.patience))
     denied = [each.refused["GET-MASTER-ADDR-BY-NAME"] for each in told.values()
               if "GET-MASTER-ADDR-BY-NAME" in each.refused]
     return seen._replace(
@@ -100,11 +103,24 @@ def _trouble(masters: Reply, auth_reply: Reply) -> t.Optional[Trouble]:
     return refusal(masters, auth_reply)
 
 
-def _ask_of(conversation: Conversation, name: str, patience: float) -> Told:
+def _ask_of(conversation: Conversation, names: t.Sequence[str], patience: float) -> t.Dict[str, Told]:
     commands = ["MASTER", "GET-MASTER-ADDR-BY-NAME", "REPLICAS", "SENTINELS", "CKQUORUM", "INFO-CACHE"]
-    replies = dict(zip(commands, _ask_all(conversation, name, commands, patience)))
-    if lacks_subcommand(replies["REPLICAS"]):  # before Redis 5
-        replies["REPLICAS"] = _ask_all(conversation, name, ["SLAVES"], patience)[0]
+    found = _ask_all(conversation, names, commands, patience)
+    if any(lacks_subcommand(replies["REPLICAS"]) for replies in found.values()):  # before Redis 5
+        for name, replies in _ask_all(conversation, names, ["SLAVES"], patience).items():
+            found[name]["REPLICAS"] = replies["SLAVES"]
+    return {name: _told(replies) for name, replies in found.items()}
+
+
+def _ask_all(conversation: Conversation, names: t.Sequence[str], words: t.Sequence[str],
+             patience: float) -> t.Dict[str, t.Dict[str, Reply]]:
+    """Return the replies about each name, by the words that were asked."""
+    commands: t.List[Command] = [["SENTINEL", word, name] for name in names for word in words]
+    replies = iter(conversation.ask(commands, Deadline(patience)))
+    return {name: {word: next(replies) for word in words} for name in names}
+
+
+def _told(replies: t.Dict[str, Reply]) -> Told:
     refused = {word: str(reply) for word, reply in replies.items() if isinstance(reply, ReplyError)}
     named = replies["GET-MASTER-ADDR-BY-NAME"]
     quorum = refused.pop("CKQUORUM", "") if refused.get("CKQUORUM", "").startswith("NOQUORUM") else ""
@@ -113,10 +129,6 @@ def _ask_of(conversation: Conversation, name: str, patience: float) -> Told:
                 fields=pairs(replies["MASTER"]), replicas=_all_fields(replies["REPLICAS"]),
                 sentinels=_all_fields(replies["SENTINELS"]), quorum=quorum or _plain(replies["CKQUORUM"]),
                 cache=_cached(replies["INFO-CACHE"]), refused=refused)
-
-
-def _ask_all(conversation: Conversation, name: str, words: t.Sequence[str], patience: float) -> t.List[Reply]:
-    return conversation.ask([["SENTINEL", word, name] for word in words], Deadline(patience))
 
 
 def _address(reply: Reply) -> t.Optional[Address]:
