@@ -20,7 +20,7 @@ from tests.waiting import FACTOR, wait_until
 from tests.web import get
 
 LIMITED = ("sh", "-c", 'ulimit -n "$0" && exec "$@"')
-NOBODY = 54322  # a user without any other process
+NOBODY = 100000 + os.getpid() % 1000000  # a user without any other process, even if others run this test too
 # Everything is imported first: that user may not be allowed to read this Python.
 AS_NOBODY = (
     "import os, resource, sys; from st.cli.main import main; 'x'.encode('idna'); 'x'.encode('unicode_escape')\n"

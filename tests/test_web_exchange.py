@@ -67,7 +67,7 @@ def test_a_client_that_reads_slowly() -> None:
 
 def test_a_client_that_reads_for_ever() -> None:
     """However steady it is, the whole has a limit."""
-    with exchange(BIG, patience=1000.0, longest=1.0 * FACTOR) as (far, served):
+    with exchange(BIG, patience=1000.0, longest=0.2) as (far, served):
         far.sendall(HEAD)
         assert served.go_on()
         wait_until(lambda: take_some(far, served), "it has taken too long")

@@ -45,7 +45,7 @@ class Rehearsal:
         self._switches: t.List[t.Tuple[Switch, float]] = []  # the watcher adds to it, each with a monotonic time
         self._ears = Ears(prospect.sentinels, credentials, settings.sentinel_timeout, self._heard.append)
         self._ears_due = 0.0
-        self._asked = False  # a Sentinel was asked for a failover, which may still go on
+        self._asked: t.Optional[float] = None  # when (monotonic) a Sentinel was asked for what may still go on
         self._traffic: t.Optional[Traffic] = None
 
     def __enter__(self) -> "Rehearsal":
@@ -81,19 +81,19 @@ class Rehearsal:
         """Have a Sentinel fail over, and measure that; raise DrillError when it refuses."""
         prospect, told = self._prospect, short(self._prospect.sentinel)
         zero, at = time.monotonic(), time.time()
-        self._asked = True
+        self._asked = zero
         try:
             [reply] = ask(prospect.sentinel, self._credentials, TIMEOUT, [["SENTINEL", "FAILOVER", prospect.name]])
         except PeerError as error:
             raise DrillError("whether there is a failover is not known: %s" % error) from error
         if isinstance(reply, ReplyError):
-            self._asked = False
+            self._asked = None
             raise DrillError("nothing was done: sentinel %s does not fail over: %s; 'sentinel-tunnel doctor' tells why"
                              % (told, reply))
         bound = min(max(prospect.failover_timeout, BOUNDS[0]), BOUNDS[1]) + SLACK
         self._say("told sentinel %s to fail over from %s; waiting up to %gs" % (told, str(prospect.master), bound))
         problem = self._follow(bound)
-        self._asked = False
+        self._asked = None
         return self._outcome(FAILOVER, zero, at, [Phase("asked", zero, "of sentinel %s" % told)], problem)
 
     def wait_crash(self, seconds: float = CRASH_WAIT) -> Outcome:
@@ -130,7 +130,8 @@ class Rehearsal:
         """Wait until clients are served by a new master, and a little longer; return why that is not so in time."""
         deadline, traffic = Deadline(bound), self._ongoing
         while not (self._switches and traffic.served_since(self._switches[-1][1])):
-            if self._asked and self._given_up() and not self._switches:  # after a crash another Sentinel may go on
+            # After a crash another Sentinel may go on.
+            if self._asked is not None and self._given_up() and not self._switches:
                 return self._given_up()
             if deadline.passed():
                 return "the new master does not serve: %s" % (traffic.last_error or "no answer") \
@@ -144,7 +145,7 @@ class Rehearsal:
     def _given_up(self) -> str:
         """Return which Sentinel has ended a failover before it was done, and why."""
         return next((clause(event) for event in list(self._heard) if event.channel in ABORTS
-                     and concerns(event, [self._prospect.name])), "")
+                     and event.moment >= (self._asked or 0) and concerns(event, [self._prospect.name])), "")
 
     def _pause(self) -> None:
         if time.monotonic() >= self._ears_due:
@@ -158,7 +159,7 @@ class Rehearsal:
     def _await_switch(self) -> None:
         """Wait for a failover that goes on when we were interrupted: keys would come back from the new master."""
         deadline = Deadline(END_WAIT)
-        if self._switches or self._given_up() or not (self._asked or self._was_heard("elected")):
+        if self._switches or self._given_up() or not (self._asked is not None or self._was_heard("elected")):
             return
         self._say("waiting up to %gs for the failover, to remove the keys from the new master" % END_WAIT)
         while not self._switches and not deadline.passed():

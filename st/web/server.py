@@ -22,7 +22,7 @@ from st.web.samples import Samples, moment
 logger = logging.getLogger(__name__)
 
 MOST = 32  # clients at a time
-DESCRIPTORS = MOST + 2  # that it uses at the most: the listener too, and a client on its way in
+DESCRIPTORS = MOST + 3  # that it uses at the most: the listener too, a client on its way in, and the spare one
 BACKLOG = 128
 LOOK = 0.5  # seconds between two looks for clients that take too long
 PAUSE = 0.5  # seconds without accepting when descriptors or memory have run out
