@@ -42,7 +42,7 @@ def run_embedder(deployment: AnyDeployment, source: str, *options: str) -> "subp
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env=dict(os.environ, PYTHONPATH=ROOT), start_new_session=True) as process:
         try:
-            out, errors = process.communicate(timeout=150 * FACTOR)
+            out, errors = process.communicate(timeout=75 * FACTOR)
         except subprocess.TimeoutExpired:
             out, errors = _stacks(process)
     return subprocess.CompletedProcess(command, process.returncode, out, errors)
