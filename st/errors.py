@@ -77,6 +77,12 @@ class PeerRefused(PeerError):
         self.line = line
 
 
+class LoginRefused(PeerRefused):
+    """A node does not take the user or the password with which the tunnel logs in for its clients."""
+
+    words = "refuses the login"  # part of the message: a status has no more than words
+
+
 class PeerTlsError(PeerError):
     """A node was reached, and no TLS came about: its certificate, ours, or no TLS there at all."""
 

@@ -111,9 +111,11 @@ def test_the_status_tells_of_a_refused_login(world: World) -> None:
 def test_a_full_node_is_quoted(node: FakeRedis) -> None:
     """It speaks before the login; the client knows these words."""
     node.greeting = b"-ERR max number of clients reached\r\n"
+    gauges = Gauges()
     with socket.socket() as sock, pytest.raises(PeerRefused) as caught:
-        prepare(sock, target_of(node), tunnel_settings(**LOGIN), Deadline(20), Gauges())
+        prepare(sock, target_of(node), tunnel_settings(**LOGIN), Deadline(20), gauges)
     assert caught.value.line == b"ERR max number of clients reached"
+    assert gauges.login_refused == ""  # the password may well be right
 
 
 def test_a_login_that_hangs_is_waited_for_with_patience(node: FakeRedis) -> None:

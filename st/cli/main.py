@@ -40,9 +40,9 @@ def program(context: click.Context) -> None:
 for command in (run, ensure, stop, reload, wait, status, clients, history,
                 exec_, check, resolve, list_masters, watch, doctor, drill, init, convert, print_files):
     program.add_command(command)
-for command in (stop, reload, wait, status, clients, history, exec_, check, resolve, list_masters, watch, doctor, drill,
-                init, convert, *print_files.commands.values()):
-    shorten_help(command)
+for command in (*program.commands.values(), *print_files.commands.values()):
+    if command not in (run, ensure, print_files):  # the first two are about all that can be set, the last has nothing
+        shorten_help(command)
 
 
 def main(args: t.Optional[t.List[str]] = None) -> None:

@@ -2,6 +2,7 @@
 import json
 import typing as t
 
+from st.errors import LoginRefused
 from st.log.lines import local_time
 from st.ops.advice import next_step
 from st.ops.tables import duration, table, wrapped
@@ -15,7 +16,6 @@ UP = "up"
 NO_MASTER = "no_master"
 STARTING = "starting"
 
-LOGIN = "refuses the login"  # part of the reason of a tunnel with `login = yes` whose password is wrong
 NOT_ASKED = "not asked yet"  # the error of a Sentinel in the first moments
 
 
@@ -136,8 +136,9 @@ def _findings(status: ProcessStatus) -> t.List[Finding]:
     asked = any(sentinel.error != NOT_ASKED for sentinel in status.sentinels)
     found += [_without_master(tunnel, answering, asked) for tunnel in status.tunnels if tunnel.state != UP]
     found += [_on_master(tunnel) for tunnel in status.tunnels if tunnel.state == UP and tunnel.wanted == "replica"
-              and tunnel.reason and LOGIN not in tunnel.reason]
-    found += [_turned_away(tunnel) for tunnel in status.tunnels if tunnel.state == UP and LOGIN in tunnel.reason]
+              and tunnel.reason and LoginRefused.words not in tunnel.reason]
+    found += [_turned_away(tunnel) for tunnel in status.tunnels
+              if tunnel.state == UP and LoginRefused.words in tunnel.reason]
     found += [_full(tunnel) for tunnel in status.tunnels if tunnel.clients >= tunnel.max_connections]
     found += [_split(tunnel, answering) for tunnel in status.tunnels
               if tunnel.state == UP and tunnel.sentinels_agreeing < answering]

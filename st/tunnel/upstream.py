@@ -8,7 +8,7 @@ import typing as t
 
 from st.config.values import TunnelSettings
 from st.deadline import Deadline
-from st.errors import PeerError, PeerRefused
+from st.errors import LoginRefused, PeerError, PeerRefused
 from st.event import Event
 from st.sentinel.masters import Target
 from st.tally import Histogram, Tally
@@ -85,7 +85,7 @@ def _log_in(conversation: Conversation, settings: TunnelSettings, patience: Dead
         log_in(conversation, settings.redis_user, settings.redis_password, patience)
         gauges.login_refused = ""
     except PeerRefused as error:
-        gauges.login_refused = str(error)
+        gauges.login_refused = str(error) if isinstance(error, LoginRefused) else ""  # else it is full, or loading
         logger.warning(Event("login_refused", tunnel=settings.name, why=error))
         raise
 

@@ -2,7 +2,7 @@
 import typing as t
 
 from st.deadline import Deadline
-from st.errors import PeerRefused
+from st.errors import LoginRefused, PeerRefused
 from st.secret import Secret
 from st.wire.conversation import Conversation
 from st.wire.resp import ReplyError
@@ -21,9 +21,9 @@ def log_in(conversation: Conversation, user: t.Optional[str], password: Secret, 
         raise PeerRefused("%s: %s" % (conversation.peer, said), said.encode())
     if revealed in said:
         said = "in words that hold the password"
-    said = "%s refuses the login%s: %s" % (conversation.peer, " of user '%s'" % user if user else "", said)
+    said = "%s %s%s: %s" % (conversation.peer, LoginRefused.words, " of user '%s'" % user if user else "", said)
     line = "ERR sentinel-tunnel: %s; check redis_user and redis_password of the tunnel" % said
-    raise PeerRefused(said, line.encode("ascii", "backslashreplace"))
+    raise LoginRefused(said, line.encode("ascii", "backslashreplace"))
 
 
 def refusal_of_auth(reply: t.Any) -> str:
